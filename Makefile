@@ -1,0 +1,75 @@
+# vidassets: `make run` does the main job, `make test` passes the tests, `make help` lists the rest.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+KIND ?= clip
+VIDEOS ?=
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# A folder that holds refused files is still worked on: exit code 1 of `add` says that some were.
+ADD := $(BIN)/vidassets add
+
+.DEFAULT_GOAL := help
+.PHONY: help run ui doctor test lint format samples benchmarks clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## all assets of the samples, or of VIDEOS=path [KIND=clip|episode|build]
+ifeq ($(VIDEOS),)
+	@$(ADD) samples/episodes --kind episode || [ $$? -eq 1 ]
+	@$(ADD) samples/clips --kind clip || [ $$? -eq 1 ]
+	@$(ADD) samples/builds --kind build || [ $$? -eq 1 ]
+else
+	@$(ADD) "$(VIDEOS)" --kind $(KIND) || [ $$? -eq 1 ]
+endif
+	@$(BIN)/vidassets run
+
+ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## the Dagster UI, on http://localhost:3000
+	@$(BIN)/dagster dev --workspace workspace.yaml
+
+doctor: $(VENV)/.run ## is this machine fit for the profile?
+	@$(BIN)/vidassets doctor
+
+test: $(VENV)/.test ## what CI runs: lint, types, layers, tests
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## ruff, pyright, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.test ## format, and mend what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+samples: $(VENV)/.test ## make the sample videos again (needs flite and espeak-ng)
+	@$(PIP) -r requirements/samples.txt
+	@$(BIN)/python samples/make_samples.py
+
+benchmarks: $(VENV)/.test ## every benchmark, side by side tables; takes a while
+	@for one in benchmarks/[a-z]*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+clean: ## remove the virtual environment and caches; artifacts and the instance stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
+		|| { echo "Python 3.11 or 3.12 is needed; got $$($(PYTHON) --version). Set PYTHON=path."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml requirements/embedded.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV); a few minutes the first time."
+	@$(PIP) --editable '.[embedded,s3]'
+	@$(PIP) --no-deps --require-hashes --requirement requirements/embedded.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@

@@ -1,0 +1,141 @@
+"""How well and how fast shots are found: python -m benchmarks.shot_accuracy [--footage FOLDER]
+
+Data: generated films (panning coloured blots; cuts, dissolves, with and without a letterbox) and, where a folder of
+real footage is given (or VIDASSETS_FOOTAGE names it), three clips of it whose transitions were found by eye.
+Found means: a shot begins after a frame of the transition. Precision and recall are at the model's own threshold.
+CPU-s are those of scoring and, apart, of scaling, per second of film; decoding is not in them. One torch thread.
+The last table says by how much scores differ between pictures cropped from 256x144 and cropped at full size.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from vidassets.resources.shot_models import AdaptiveDetector, TransNetV2
+from vidassets.shots.borders import NO_BORDERS, Borders, find_borders
+from vidassets.shots.scores import shot_scores
+from vidassets.shots.shots import shots_from_scores
+from vidassets.shots.thumbnails import STREAM_SIZE, thumbnails
+from vidassets_tests.shots.films import dissolve, letterbox, scene
+
+FRAME_RATE = 25.0
+# First and last frame of each transition: a cut is the frame before it.
+ANIMATION = [(70, 76), (143, 180), (236, 258), (285, 285), (347, 347), (371, 371), (445, 503)]
+ANIMATION += [(522, 522), (572, 572), (609, 609), (623, 655)]
+FOOTAGE = {
+    "clips/animation-30s.mp4": ANIMATION,
+    "clips/street.mp4": [],
+    "faces/two-performers.mp4": [(19, 19), (81, 81), (210, 210)],
+}
+
+
+@dataclass(frozen=True)
+class Film:
+    """A name, (pts_s, pixels) of its frames, and its transitions."""
+
+    name: str
+    frames: list[tuple[float, np.ndarray]]
+    transitions: list[tuple[int, int]]
+
+
+def generated(rows: int = 0) -> Film:
+    """Twelve scenes of 25 to 47 frames; every third transition is a dissolve of 12 frames."""
+    film, transitions = scene(0, 40), []
+    for seed in range(1, 12):
+        following = scene(seed, 25 + 2 * seed)
+        n_blended = 12 if seed % 3 == 0 else 0
+        end = len(film) - 1
+        transitions.append((end - n_blended, end))
+        film = dissolve(film, following, n_blended) if n_blended else np.concatenate([film, following])
+    name = f"generated, {rows} of 144 rows black at both ends" if rows else "generated"
+    film = letterbox(film, rows) if rows else film
+    return Film(name, [(index / FRAME_RATE, pixels) for index, pixels in enumerate(film)], transitions)
+
+
+def decoded(path: Path, size: tuple[int, int] | None) -> list[tuple[float, np.ndarray]]:
+    """(pts_s, pixels) of every frame, at this size or their own."""
+    width, height = size or (None, None)
+    with av.open(str(path)) as container:
+        frames = container.decode(video=0)
+        return [(frame.time, frame.to_ndarray(format="rgb24", width=width, height=height)) for frame in frames]
+
+
+def borders_of(frames: list[tuple[float, np.ndarray]]) -> Borders:
+    """As the asset finds them: from a few pictures spread over the clip."""
+    return find_borders(pixels for _, pixels in frames[:: max(1, len(frames) // 16)])
+
+
+def row_of(film: Film, borders: Borders, scorer: TransNetV2 | AdaptiveDetector) -> list[str]:
+    """Name, model, cropped or not, transitions, found, false, precision, recall, CPU-s per second twice."""
+    length_s = film.frames[-1][0] - film.frames[0][0]
+    started = time.process_time()
+    batches = list(thumbnails(film.frames, borders, scorer.model.frame_size))
+    scaled = time.process_time()
+    scores = shot_scores(film.name, batches, scorer)
+    done = time.process_time()
+    shots = shots_from_scores(film.name, scores, end_s=film.frames[-1][0] + 1 / FRAME_RATE)
+    ends = [frame - 1 for frame in shots["n_frames"].cum_sum()[:-1]]
+    found = [t for t in film.transitions if any(t[0] <= end <= t[1] for end in ends)]
+    false = [end for end in ends if not any(first <= end <= last for first, last in film.transitions)]
+    true_ends = len(ends) - len(false)
+    return [
+        film.name,
+        scorer.model.name,
+        "no" if borders == NO_BORDERS else "yes",
+        str(len(film.transitions)),
+        str(len(found)),
+        str(len(false)),
+        f"{true_ends / len(ends):.2f}" if ends else "–",
+        f"{len(found) / len(film.transitions):.2f}" if film.transitions else "–",
+        f"{(done - scaled) / length_s:.3f}",
+        f"{(scaled - started) / length_s:.4f}",
+    ]
+
+
+def score_differences(paths: Iterable[Path]) -> Table:
+    """Of TransNetV2 between the two ways to make its pictures."""
+    table = Table("film", "frames", "largest difference", "mean", title="cropped from 256x144 against at full size")
+    for path in paths:
+        columns = []
+        for size in (STREAM_SIZE, None):
+            frames = decoded(path, size)
+            batches = thumbnails(frames, borders_of(frames), (48, 27))
+            columns.append(shot_scores(path.name, batches, TransNetV2(device="cpu"))["score"].to_numpy())
+        difference = np.abs(columns[0] - columns[1])
+        table.add_row(path.name, str(len(difference)), f"{difference.max():.3f}", f"{difference.mean():.4f}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--footage", type=Path, default=os.environ.get("VIDASSETS_FOOTAGE"))
+    folder = parser.parse_args().footage
+    cv2.setNumThreads(1)
+    films = [generated(), generated(rows=24)]
+    if folder:
+        films += [Film(name, decoded(folder / name, STREAM_SIZE), truth) for name, truth in FOOTAGE.items()]
+
+    table = Table("film", "model", "cropped", "transitions", "found", "false", "P", "R", "CPU-s/s", "scaling")
+    for scorer in (TransNetV2(device="cpu"), AdaptiveDetector()):
+        list(scorer.score([]))
+        scorer.execution()  # loads the model, which is not measured
+        for film in films:
+            for borders in dict.fromkeys([NO_BORDERS, borders_of(film.frames)]):
+                table.add_row(*row_of(film, borders, scorer))
+    console = Console(width=140)
+    console.print(table)
+    if folder:
+        console.print(score_differences(folder / name for name in FOOTAGE if "street" not in name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What a camera over a powder bed sees: a melt pool that scans, spatters that glow, the recoater's blue light."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from recording import HEIGHT, WIDTH, Picture
+
+Box = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels, the last two exclusive
+Light = NDArray[np.float32]
+
+DIFFERENCE = 20  # gray levels between two frames that count as a change
+# How bright a spatter is on the frames it lives. It comes as an ember too faint to be a change; each later step is far
+# above DIFFERENCE over the whole body. So wherever a change is found, the earlier frame holds the spatter.
+GLOW = (0.06, 0.6, 1.0, 0.45)
+DILATIONS = 3
+HOT = np.array((0.52, 0.80, 1.0), np.float32)  # BGR of glowing metal: never more blue than green and red together
+AMBIENT_BLUE = np.array((44, 12, 8), np.float32)
+LAMP_BLUE = np.array((250, 96, 76), np.float32)
+RECOATING_FRAMES = 42
+FADE_FRAMES = 14  # slow enough that the light's own coming and going stays below DIFFERENCE
+
+
+@dataclass(frozen=True)
+class Spatter:
+    """A glowing droplet or streak, on `len(GLOW)` frames from `first_frame` on, drifting a little between them.
+
+    `length_px` and `breadth_px` are half axes; `lobes` > 1 makes it a ragged streak.
+    """
+
+    first_frame: int
+    x: float
+    y: float
+    length_px: float
+    breadth_px: float
+    angle: float
+    lobes: int
+    peak: float
+
+    @property
+    def frames(self) -> range:
+        """The frames on which it is there, the ember's first."""
+        return range(self.first_frame, self.first_frame + len(GLOW))
+
+    def light(self, frame: int) -> Light:
+        """Its own light alone, float32 (360, 640), 0 where it is not."""
+        if frame not in self.frames:
+            return np.zeros((HEIGHT, WIDTH), np.float32)
+        age = frame - self.first_frame
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+        across, down = columns - (self.x + 2.5 * age * cos), rows - (self.y + 2.5 * age * sin)
+        along, aside = across * cos + down * sin, down * cos - across * sin
+        ripple = 1 + 0.16 * (self.lobes > 1) * np.cos(self.lobes * 1.6 * along / self.length_px)
+        distance = (along / self.length_px) ** 2 + (aside / (self.breadth_px * ripple)) ** 2
+        return (self.peak * GLOW[age] * np.exp(-(distance**2))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The laser's work on one layer: it hatches back and forth over `frames`."""
+
+    frames: range
+    left: float
+    right: float
+
+    def pool(self, frame: int) -> tuple[float, float]:
+        """Where the melt pool is."""
+        done = (frame - self.frames.start) / len(self.frames)
+        swing = 2 * abs((frame - self.frames.start) / 18 % 1 - 0.5)
+        return self.left + (self.right - self.left) * swing, 60 + 240 * done
+
+    def light(self, frame: int) -> Light:
+        """The pool's light: a small white core in a faint glow; its steps change less than any spatter's area."""
+        x, y = self.pool(frame)
+        rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+        distance = (columns - x) ** 2 + (rows - y) ** 2
+        return (240 * np.exp(-((distance / 50) ** 2)) + 13 * np.exp(-distance / 900)).astype(np.float32)
+
+
+def glowing(light: Light) -> Picture:
+    """Light as hot metal shows it, BGR."""
+    return np.clip(light[..., None] * HOT + np.maximum(light[..., None] - 150, 0) * 0.6 * (1 - HOT), 0, 255).astype(
+        np.uint8
+    )
+
+
+def recoating(age: int) -> Picture:
+    """The chamber while the recoater crosses it, `age` frames after the blue light began to come up."""
+    level = min(1.0, (age + 1) / FADE_FRAMES, (RECOATING_FRAMES - age) / FADE_FRAMES)
+    picture = np.full((HEIGHT, WIDTH, 3), AMBIENT_BLUE * level, np.float32)
+    if FADE_FRAMES <= age < RECOATING_FRAMES - FADE_FRAMES:
+        left = 40 + 34 * (age - FADE_FRAMES)
+        picture[70:170, left : left + 44] = LAMP_BLUE
+        picture[210:300, left : left + 44] = LAMP_BLUE
+    return picture.round().astype(np.uint8)
+
+
+def glowing_region(light: Light) -> tuple[Box, int]:
+    """Box and area of what is brighter than `DIFFERENCE` on the gray picture."""
+    gray = cv2.cvtColor(glowing(light), cv2.COLOR_BGR2GRAY)
+    return _extent((gray > DIFFERENCE).astype(np.uint8))
+
+
+def changed_region(earlier: Light, later: Light) -> tuple[Box, int]:
+    """Box and area of what differs: gray, blurred 5 x 5, above `DIFFERENCE`, dilated `DILATIONS` times by 3 x 3."""
+    difference = cv2.cvtColor(cv2.absdiff(glowing(earlier), glowing(later)), cv2.COLOR_BGR2GRAY)
+    mask = (cv2.GaussianBlur(difference, (5, 5), 0) > DIFFERENCE).astype(np.uint8)
+    return _extent(np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=DILATIONS), np.uint8))
+
+
+def _extent(mask: NDArray[np.uint8]) -> tuple[Box, int]:
+    x, y, width, height = cv2.boundingRect(mask)
+    return (x, y, x + width, y + height), int(mask.sum())

@@ -1,0 +1,46 @@
+"""An artifact as the graph knows it: its name, its format, and how a stored one becomes a function's argument."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidassets.schemas import dy
+from vidassets.storage.store import ArtifactStore
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What is stored under an asset's name, one object per clip.
+
+    Attributes:
+        name: the asset's name and the store's folder.
+        schema: the declared table; None for a blob.
+        extension: of the stored object.
+    """
+
+    name: str
+    schema: type[dy.Schema] | None = None
+    extension: str = "parquet"
+
+    def read(self, store: ArtifactStore, key: str, wanted: type | None = None) -> Any:
+        """The stored artifact; as `wanted`, if that class offers `from_table` or `from_json`.
+
+        Raises:
+            ArtifactMissing: it has not been made.
+            ArtifactDamaged: it cannot be read.
+        """
+        if self.schema is not None:
+            table = store.read_table(self.name, key, self.schema)
+            return wanted.from_table(table) if hasattr(wanted, "from_table") else table
+        blob = store.read_bytes(self.name, key, self.extension)
+        return wanted.from_json(blob.decode()) if hasattr(wanted, "from_json") else blob
+
+    def write(self, store: ArtifactStore, key: str, value: Any) -> None:
+        """Store a value, whole or not at all.
+
+        Raises:
+            SchemaViolation: the table does not keep its declaration.
+        """
+        if self.schema is not None:
+            store.write_table(self.name, key, value, self.schema)
+        else:
+            store.write_bytes(self.name, key, self.extension, value)

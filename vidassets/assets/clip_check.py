@@ -1,0 +1,45 @@
+"""A check of one clip's artifact, evaluated the moment it is stored, and recorded for its partition."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: passed or not, in a sentence, with figures."""
+
+    passed: bool
+    description: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClipCheck:
+    """A named question to one artifact.
+
+    Attributes:
+        name: of the check, in the UI.
+        question: what it asks, in a sentence.
+        answer: looks at the artifact as it was returned.
+        severity: ERROR for what makes an artifact useless, WARN for what a person should know.
+    """
+
+    name: str
+    question: str
+    answer: Callable[[Any], Verdict]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+    def result(self, asset: dg.AssetKey, value: Any) -> dg.AssetCheckResult:
+        """The verdict on one artifact, as Dagster's own result."""
+        verdict = self.answer(value)
+        return dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=self.name,
+            passed=verdict.passed,
+            description=verdict.description,
+            severity=self.severity,
+            metadata=verdict.metadata,
+        )

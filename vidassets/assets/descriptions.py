@@ -1,0 +1,113 @@
+"""What is to be seen on the frames of a clip, in words; what it cost; and both in one document."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from vidassets import schemas
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_check import ClipCheck, Verdict
+from vidassets.assets.clip_file import ClipFile
+from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.resources.store import Store
+from vidassets.sources.source import Source
+
+if TYPE_CHECKING:
+    from vidassets.descriptions.answers import Describer
+    from vidassets.descriptions.ledger import Ledger
+
+PAID_CALLS = "paid_calls"  # the folder of the ledger, in the store
+ROWS_SHOWN = 20
+
+
+def _ledger(store: Store) -> "Ledger":
+    from vidassets.descriptions.ledger import Ledger
+
+    return Ledger(store.open().records(PAID_CALLS))
+
+
+def _every_frame_described(descriptions: pl.DataFrame) -> Verdict:
+    counts = dict(descriptions["status"].value_counts().iter_rows())
+    figures = {f"n_{status}": count for status, count in counts.items()}
+    waiting = counts.get("failed", 0) + counts.get("over_budget", 0)
+    if waiting:
+        errors = descriptions["error"].drop_nulls().unique().head(3).to_list()
+        return Verdict(
+            False,
+            f"{waiting} of {len(descriptions)} frames wait: {'; '.join(errors)}. The next run goes on with them.",
+            figures,
+        )
+    return Verdict(True, f"all {len(descriptions)} frames have an answer", figures)
+
+
+def _first_rows(artifact: pl.DataFrame) -> str:
+    from vidassets.frames.contact_sheet import time_label
+
+    lines = ["| time | description | status |", "|---|---|---|"]
+    for row in artifact.head(ROWS_SHOWN).iter_rows(named=True):
+        said = (row["description"] or row["error"] or "").replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| {time_label(row['pts_s'])} | {said} | {row['status']} |")
+    return "\n".join(lines)
+
+
+@clip_asset(
+    group="descriptions",
+    kinds={"parquet", "openai"},
+    version="1",
+    schema=schemas.FrameDescriptions,
+    pool="describer",
+    checks=[
+        ClipCheck(
+            "every_frame_described",
+            "Has every frame its answer, none left for the budget or failed?",
+            _every_frame_described,
+            dg.AssetCheckSeverity.WARN,
+        )
+    ],
+    preview=_first_rows,
+    once={"ledger": _ledger},
+)
+def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", ledger: "Ledger") -> ClipResult:
+    """What is to be seen on each sampled frame, by the profile's describer: measured facts, or a vision model.
+
+    Nothing is paid twice: an answer is kept by picture, prompt, model and parameters. A budget is never exceeded: what
+    would exceed it is left, marked `over_budget`, and done by a later run that may.
+    """
+    from vidassets.descriptions.answers import frames_to_describe
+    from vidassets.descriptions.table import descriptions_table, incomplete
+
+    table = descriptions_table(clip, describer.describe(clip, frames_to_describe(frames), ledger))
+    paid = table.filter(~pl.col("reused"))["cost_usd"].sum()
+    metadata: dict[str, Any] = {
+        "model": ", ".join(sorted(table["model"].unique())),
+        "cost_usd": float(paid),
+        "reused": int(table["reused"].sum()),
+        "input_tokens": int(table["input_tokens"].sum() or 0),
+        "output_tokens": int(table["output_tokens"].sum() or 0),
+    }
+    return ClipResult(table, metadata, incomplete=incomplete(table))
+
+
+@clip_asset(group="descriptions", kinds={"json"}, version="1", extension="json")
+def description_document(source_video: Source, raw_clip: ClipFile, frame_descriptions: pl.DataFrame) -> bytes:
+    """One JSON document per clip: its sidecar's metadata as it is, every frame's description, tokens and cost."""
+    from vidassets.descriptions.export import description_document
+
+    return json.dumps(description_document(raw_clip.row, frame_descriptions), indent=2, ensure_ascii=False).encode()
+
+
+def _by_model(artifact: pl.DataFrame) -> str:
+    by_model = artifact.group_by("model").agg(pl.col("calls", "input_tokens", "output_tokens", "cost_usd").sum())
+    lines = ["| model | calls | input tokens | output tokens | USD |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in by_model.sort("model").iter_rows()]
+    return "\n".join(lines)
+
+
+@dataset_asset(group="descriptions", kinds={"parquet"}, version="1", schema=schemas.DescriptionCosts, preview=_by_model)
+def description_costs(frame_descriptions: AllClips, store: Store) -> pl.DataFrame:
+    """Tokens and money of all descriptions ever asked for, by clip, model and day."""
+    from vidassets.descriptions.costs import description_costs
+
+    return description_costs(_ledger(store).entries(), (table for _, table in frame_descriptions))

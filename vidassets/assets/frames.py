@@ -1,0 +1,66 @@
+"""Sampled pictures of a clip."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import schemas
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_file import ClipFile, problem_lines
+from vidassets.assets.preview import picture
+
+if TYPE_CHECKING:
+    from vidassets.frames.sampling import Reason
+    from vidassets.media.problems import Problem
+
+
+class Sampling(dg.Config, extra="forbid"):
+    """Which pictures are taken, and how they are stored."""
+
+    interval_s: float = Field(
+        default=10.0, gt=0, le=86_400, description="Seconds between pictures; the first at half of it."
+    )
+    max_frames: int | None = Field(default=None, ge=1, description="At most so many of a clip, spread over all of it.")
+    at_shot_midpoints: bool = Field(
+        default=False,
+        description="Also one in the middle of each shot. Set in the profile: it adds shots to the inputs.",
+    )
+    jpeg_quality: int = Field(default=85, ge=1, le=100, description="As libjpeg counts.")
+    max_side_px: int | None = Field(
+        default=None, ge=16, description="Larger pictures are scaled down to this; never up."
+    )
+
+
+def _contact_sheet(artifact: pl.DataFrame) -> str:
+    from vidassets.frames.contact_sheet import contact_sheet
+
+    return picture(contact_sheet(artifact), f"{len(artifact)} sampled frames")
+
+
+@clip_asset(
+    group="frames",
+    kinds={"parquet", "jpeg"},
+    version="1",
+    schema=schemas.Frames,
+    preview=_contact_sheet,
+    only_if={"shots": "at_shot_midpoints"},
+)
+def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> ClipResult:
+    """One picture every `interval_s` (and at shot midpoints if asked), as JPEG in a column that `datasets` shows.
+
+    Each is the very frame that a player shows at that moment, whatever the container; with its presentation time,
+    sharpness, brightness and a perceptual hash.
+    """
+    from vidassets.frames.sampling import merge_moments, sample_times, shot_midpoints
+    from vidassets.frames.table import frames_table
+
+    problems: list[Problem] = []
+    interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, config.max_frames)
+    moments = merge_moments(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
+    reasons: dict[float, Reason] = {moment.wanted_s: moment.reason for moment in moments}
+    pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)
+    rows = ((one.wanted_s, reasons[one.wanted_s], one.pts_s, one.pixels) for one in pictures)
+    table = frames_table(raw_clip.clip, rows, config.jpeg_quality)
+    return ClipResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})

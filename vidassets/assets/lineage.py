@@ -1,0 +1,103 @@
+"""What the event log knows of clips: latest materialisations, and the tags that tell where an artifact comes from.
+
+Dagster writes these tags itself for a run of one partition. A batch writes them clip by clip, so that staleness,
+code versions and automation see no difference; `test_lineage.py` holds both equal.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    DEFAULT_DATA_VERSION,
+    NULL_EVENT_POINTER,
+    compute_logical_data_version,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from dagster._core.events import DagsterEventType
+
+RECORDS_PER_QUERY = 500  # below the 999 variables that old SQLite builds allow in one statement
+
+
+@dataclass(frozen=True)
+class Made:
+    """One materialisation of one clip's artifact, as the event log holds it."""
+
+    clip: str
+    run_id: str
+    storage_id: int
+    timestamp: float
+    tags: Mapping[str, str] = field(repr=False)
+    metadata: Mapping[str, dg.MetadataValue] = field(repr=False)
+
+    @property
+    def data_version(self) -> str:
+        """The data version, or Dagster's word for none."""
+        return self.tags.get(DATA_VERSION_TAG, DEFAULT_DATA_VERSION.value)
+
+    @property
+    def code_version(self) -> str | None:
+        """The version of the code and settings that made it."""
+        return self.tags.get(CODE_VERSION_TAG)
+
+    def input_version(self, asset: dg.AssetKey) -> str | None:
+        """What it was made from: the data version of `asset` as recorded then."""
+        return self.tags.get(get_input_data_version_tag(asset))
+
+
+def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, Made]:
+    """The latest materialisation of each clip that has one; two queries for every 500 clips."""
+    if not clips:
+        return {}
+    ids = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset, DagsterEventType.ASSET_MATERIALIZATION, set(clips)
+    )
+    wanted, made = sorted(ids.values()), {}
+    for start in range(0, len(wanted), RECORDS_PER_QUERY):
+        chunk = wanted[start : start + RECORDS_PER_QUERY]
+        records = instance.fetch_materializations(dg.AssetRecordsFilter(asset, storage_ids=chunk), limit=len(chunk))
+        for record in records.records:
+            event = record.asset_materialization
+            if event is not None and record.partition_key is not None:
+                made[record.partition_key] = Made(
+                    record.partition_key,
+                    record.run_id,
+                    record.storage_id,
+                    record.timestamp,
+                    event.tags or {},
+                    event.metadata,
+                )
+    return made
+
+
+def input_version(parent: Made | None) -> str:
+    """The data version of a parent's one partition, in the form in which Dagster records it as an input.
+
+    Dagster joins the versions of all partitions that an input maps to and hashes them; with one there is one to join.
+    """
+    return sha256(parent.data_version.encode()).hexdigest() if parent else DEFAULT_DATA_VERSION.value
+
+
+def provenance(
+    code_version: str, parents: Mapping[dg.AssetKey, Made | None], data_version: str | None = None
+) -> dict[str, str]:
+    """The tags of one clip's materialisation: code version, inputs, data version.
+
+    Args:
+        code_version: of the asset.
+        parents: each asset it depends on, with what is recorded of the same clip.
+        data_version: given by the asset itself; without it, Dagster's own function of code and inputs.
+    """
+    inputs = {key: dg.DataVersion(input_version(made)) for key, made in parents.items()}
+    tags = {CODE_VERSION_TAG: code_version}
+    for key, made in parents.items():
+        tags[get_input_data_version_tag(key)] = inputs[key].value
+        tags[get_input_event_pointer_tag(key)] = str(made.storage_id) if made else NULL_EVENT_POINTER
+    if data_version is not None:
+        return tags | {DATA_VERSION_TAG: data_version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+    return tags | {DATA_VERSION_TAG: compute_logical_data_version(code_version, inputs).value}

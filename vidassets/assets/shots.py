@@ -1,0 +1,91 @@
+"""Shots of a clip: scores of every frame by a model, and the table that a threshold makes of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import schemas
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_file import ClipFile, problem_lines
+from vidassets.assets.preview import picture
+from vidassets.shots.scorer import ShotScorer
+
+if TYPE_CHECKING:
+    from vidassets.media.problems import Problem
+    from vidassets.shots.thumbnails import ThumbnailBatch
+
+
+def _small_pictures(raw_clip: ClipFile, shot_model: ShotScorer) -> "Iterator[ThumbnailBatch | Problem]":
+    """Every frame, borders cropped, at the model's size; what does not decode is told at the end."""
+    from vidassets.shots.borders import border_sample_times, find_borders
+    from vidassets.shots.thumbnails import STREAM_SIZE, thumbnails
+
+    problems: list[Problem] = []
+    samples = raw_clip.pictures_at(border_sample_times(raw_clip.first_pts_s, raw_clip.end_s), lambda _: None)
+    borders = find_borders(one.pixels for one in samples)
+    pictures = ((one.pts_s, one.pixels) for one in raw_clip.every_picture(STREAM_SIZE, problems.append))
+    yield from thumbnails(pictures, borders, shot_model.model.frame_size)
+    yield from problems
+
+
+@clip_asset(
+    group="shots",
+    kinds={"parquet", "pytorch"},
+    version="1",
+    schema=schemas.ShotScores,
+    pool="shot_model",
+    ahead={"small_pictures": _small_pictures},
+)
+def shot_scores(clip: str, small_pictures: "Iterable[ThumbnailBatch | Problem]", shot_model: ShotScorer) -> ClipResult:
+    """How likely a shot ends at each frame, by the profile's model: the part that costs an inference."""
+    from vidassets.media.problems import Problem
+    from vidassets.shots import scores
+
+    problems: list[Problem] = []
+
+    def batches() -> "Iterator[ThumbnailBatch]":
+        for piece in small_pictures:
+            if isinstance(piece, Problem):
+                problems.append(piece)
+            else:
+                yield piece
+
+    table = scores.shot_scores(clip, batches(), shot_model)
+    metadata = {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {}
+    return ClipResult(table, {"model": shot_model.model.name} | metadata)
+
+
+class Cutting(dg.Config, extra="forbid"):
+    """What makes shots of scores; no inference."""
+
+    threshold: float | None = Field(
+        default=None,
+        gt=0,
+        description="A shot ends where the score reaches it; on the model's own scale. None: its default.",
+    )
+    min_length_s: float = Field(default=0.25, ge=0, description="A shorter shot is merged with its neighbour.")
+
+
+def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> str:
+    from vidassets.shots.strip import shot_strip
+
+    shown = artifact if len(artifact) <= PICTURES_SHOWN else artifact.gather_every(-(-len(artifact) // PICTURES_SHOWN))
+    pictures = raw_clip.pictures_at(shown["representative_s"], lambda _: None, max_side_px=160)
+    strip = shot_strip(artifact, shot_scores, [(one.pts_s, one.pixels) for one in pictures], config.threshold)
+    return picture(strip, f"{len(artifact)} shots")
+
+
+PICTURES_SHOWN = 24
+
+
+@clip_asset(group="shots", kinds={"parquet"}, version="1", schema=schemas.Shots, preview=_strip)
+def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> pl.DataFrame:
+    """Contiguous shots, from the first frame to the end: where each begins and ends, how it began, its middle frame."""
+    from vidassets.shots.shots import shots_from_scores
+
+    return shots_from_scores(
+        clip, shot_scores, raw_clip.end_s, threshold=config.threshold, min_length_s=config.min_length_s
+    )

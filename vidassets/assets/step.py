@@ -1,0 +1,260 @@
+"""What runs when a clip asset is materialised: clip after clip, each stored and recorded before the next begins."""
+
+import inspect
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from vidassets.assets.artifact import Artifact
+from vidassets.assets.clip_asset import ClipAsset, ClipResult, digest, plain
+from vidassets.assets.lineage import Made, latest, provenance
+from vidassets.assets.prefetch import Inputs, read_ahead
+
+SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
+INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some
+FAILED = "vidassets/failed"  # metadata of an observation: this clip's artifact could not be made
+DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
+PROGRESS = logging.getLogger("vidassets.progress")  # one record a clip and asset, for whoever shows progress
+PROGRESS.setLevel(logging.INFO)
+PROGRESS.propagate = False
+
+# An output with this metadata is recorded by Dagster as produced, without an event of its own: steps below it run,
+# and only the clips that were recorded one by one count as materialised. Held by test_step.py.
+RECORDED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
+State = Literal["started", "done", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What the clips of one run share: the context, what is known of the inputs, the settings."""
+
+    context: dg.AssetExecutionContext
+    config: dg.Config | None
+    clips: Sequence[str]
+    parents: Mapping[dg.AssetKey, Mapping[str, Made]]
+    run_ids: frozenset[str]
+    shared: Mapping[str, Any]
+
+    def made_from(self, clip: str) -> dict[dg.AssetKey, Made | None]:
+        """Each input, with what is recorded of this clip."""
+        return {key: made.get(clip) for key, made in self.parents.items()}
+
+    def awaited(self, clip: str) -> list[str]:
+        """Inputs that this very run was to make for this clip, and did not."""
+        selected = self.context.run.asset_selection
+        return [
+            key.to_user_string()
+            for key, made in self.parents.items()
+            if (selected is None or key in selected)
+            and key in self.context.job_def.asset_layer.executable_asset_keys
+            and (clip not in made or made[clip].run_id not in self.run_ids)
+        ]
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """One stored artifact: what is to be recorded of it."""
+
+    metadata: Mapping[str, Any]
+    tags: Mapping[str, str]
+    data_version: str | None
+    checks: Sequence[dg.AssetCheckResult]
+
+
+class ClipStep:
+    """The body of a clip asset, for one partition or many."""
+
+    def __init__(
+        self, asset: ClipAsset, catalog: Mapping[str, Artifact], code_version: str, config: dg.Config | None
+    ) -> None:
+        self.asset = asset
+        self.key = dg.AssetKey(asset.name)
+        self.catalog = catalog
+        self.code_version = code_version
+        self.defaults = plain(config)
+        self.inputs = asset.wanted_inputs(config)
+
+    def compute_function(self, config_type: type[dg.Config] | None) -> Callable[..., Iterator[Any]]:
+        """The function that Dagster calls; its signature asks for config only if the asset has some."""
+
+        def compute(context: dg.AssetExecutionContext) -> Iterator[Any]:
+            yield from self.run(context, None)
+
+        def compute_configured(context: dg.AssetExecutionContext, config: Any) -> Iterator[Any]:
+            yield from self.run(context, config)
+
+        if config_type is None:
+            return compute
+        compute_configured.__annotations__["config"] = config_type
+        return compute_configured
+
+    def run(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> Iterator[Any]:
+        """Events of every clip of the run, each yielded once its artifact is stored.
+
+        Raises:
+            dg.Failure: clips of a batch that failed, named, after all others are done.
+        """
+        batch = self._batch(context, config)
+        alone = len(batch.clips) == 1
+        failed: dict[str, Exception] = {}
+        clips = list(self._to_do(batch))
+        with read_ahead(
+            clips, lambda clip: self._load(batch, clip), self._decoders(batch), DECODED_AHEAD_BYTES
+        ) as ahead:
+            for inputs in ahead:
+                self._report(inputs.clip, "started")
+                try:
+                    recorded = self._make(batch, inputs)
+                except Exception as error:
+                    self._report(inputs.clip, "failed")
+                    yield self._failure(inputs.clip, error)
+                    if alone:
+                        raise
+                    failed[inputs.clip] = error
+                    context.log.exception(f"{inputs.clip}: {error}")
+                else:
+                    yield from self._events(batch, inputs.clip, recorded, alone)
+                    self._report(inputs.clip, "done")
+        if not alone:
+            yield dg.MaterializeResult(asset_key=self.key, metadata=RECORDED_ALREADY)
+            yield from self._check_outputs(context)
+        if failed:
+            raise dg.Failure(
+                f"{len(failed)} of {len(batch.clips)} clips failed; the others are done: {', '.join(failed)}",
+                metadata={clip: f"{type(error).__name__}: {error}" for clip, error in failed.items()},
+                allow_retries=False,
+            )
+
+    def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> _Batch:
+        for name, flag in self.asset.only_if.items():
+            if getattr(config, flag) and name not in self.inputs:
+                raise dg.Failure(
+                    f"{flag} adds {name} to what {self.asset.name} depends on: "
+                    f"set it in the profile (assets: {self.asset.name}: {flag}: true), not at launch.",
+                    allow_retries=False,
+                )
+        clips, instance = list(context.partition_keys), context.instance
+        parents = {dg.AssetKey(name): latest(instance, dg.AssetKey(name), clips) for name in self.inputs}
+        resources = {name: getattr(context.resources, name) for name in self.asset.resources}
+        opened = {name: open_(**_arguments(open_, resources)) for name, open_ in self.asset.once.items()}
+        return _Batch(context, config, clips, parents, _run_group(context), resources | opened | {"config": config})
+
+    def _to_do(self, batch: _Batch) -> Iterator[str]:
+        """The run's clips, less those that it cannot do, or did when it was launched before."""
+        done = latest(batch.context.instance, self.key, batch.clips) if len(batch.run_ids) > 1 else {}
+        for clip in batch.clips:
+            if clip in done and done[clip].run_id in batch.run_ids:
+                batch.context.log.info(f"{clip}: done by run {done[clip].run_id}, not repeated")
+            elif len(batch.clips) > 1 and (awaited := batch.awaited(clip)):
+                batch.context.log.warning(f"{clip}: left out, for {', '.join(awaited)} of it failed in this run")
+                self._report(clip, "skipped")
+            else:
+                yield clip
+
+    def _load(self, batch: _Batch, clip: str) -> dict[str, Any]:
+        store = batch.context.resources.store.open()
+        return {name: self.catalog[name].read(store, clip, self.asset.inputs[name]) for name in self.inputs}
+
+    def _decoders(self, batch: _Batch) -> dict[str, Callable[[dict[str, Any]], Any]]:
+        def bound(decode: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+            return lambda values: decode(**_arguments(decode, {**values, **batch.shared}))
+
+        return {name: bound(decode) for name, decode in self.asset.ahead.items()}
+
+    def _make(self, batch: _Batch, inputs: Inputs) -> _Recorded:
+        if inputs.error is not None:
+            raise inputs.error
+        asset, context, started = self.asset, batch.context, time.perf_counter()
+        values = {**dict.fromkeys(asset.inputs), **inputs.values, **batch.shared, "clip": inputs.clip}
+        result = asset.function(**_arguments(asset.function, values))
+        result = result if isinstance(result, ClipResult) else ClipResult(result)
+        store = context.resources.store.open()
+        asset.artifact.write(store, inputs.clip, result.value)
+        metadata: dict[str, Any] = {"path": store.uri(asset.name, inputs.clip, asset.artifact.extension)}
+        if asset.artifact.schema is not None:
+            metadata["dagster/partition_row_count"] = len(result.value)
+        metadata |= dict(result.metadata) | _used(batch.shared.values())
+        metadata["seconds"] = round(time.perf_counter() - started, 3)
+        if asset.preview and (
+            markdown := asset.preview(**_arguments(asset.preview, values | {"artifact": result.value}))
+        ):
+            metadata["preview"] = dg.MetadataValue.md(markdown)
+        tags = {SETTINGS_TAG: digest(plain(batch.config))}
+        if result.incomplete:
+            tags[INCOMPLETE_TAG] = str(result.incomplete)
+        checks = [check.result(self.key, result.value) for check in asset.checks]
+        return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, inputs.clip), checks)
+
+    def _own_data_version(self, batch: _Batch, clip: str) -> str | None:
+        """None where Dagster's own is right; one of its own for settings given at launch, which Dagster leaves out."""
+        if plain(batch.config) == self.defaults:
+            return None
+        code = f"{self.code_version}+{digest(plain(batch.config))}"
+        return provenance(code, batch.made_from(clip))[DATA_VERSION_TAG]
+
+    def _events(self, batch: _Batch, clip: str, done: _Recorded, alone: bool) -> Iterator[Any]:
+        if alone:
+            version = dg.DataVersion(done.data_version) if done.data_version else None
+            yield dg.MaterializeResult(
+                asset_key=self.key,
+                metadata=done.metadata,
+                tags=done.tags,
+                data_version=version,
+                check_results=done.checks,
+            )
+            return
+        tags = {**provenance(self.code_version, batch.made_from(clip), done.data_version), **done.tags}
+        yield dg.AssetMaterialization(self.key, partition=clip, metadata=done.metadata, tags=tags)
+        for check in done.checks:
+            yield dg.AssetCheckEvaluation(
+                asset_key=self.key,
+                check_name=str(check.check_name),
+                passed=check.passed,
+                metadata=check.metadata,
+                severity=check.severity,
+                description=check.description,
+                partition=clip,
+            )
+
+    def _failure(self, clip: str, error: Exception) -> dg.AssetObservation:
+        """The cause, on the asset's page, at the clip's partition."""
+        metadata = {FAILED: True, "error": f"{type(error).__name__}: {error}"}
+        return dg.AssetObservation(self.key, partition=clip, description="not made: see error", metadata=metadata)
+
+    def _check_outputs(self, context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
+        for check in self.asset.checks:
+            spec = context.assets_def.get_spec_for_check_key(dg.AssetCheckKey(self.key, check.name))
+            if spec is not None and spec.key in context.selected_asset_check_keys:
+                yield dg.Output(None, output_name=spec.get_python_identifier())
+
+    def _report(self, clip: str, state: State) -> None:
+        PROGRESS.info("%s %s %s", self.asset.name, clip, state, extra={"clip_event": (self.asset.name, clip, state)})
+
+
+def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """This run, and those that it launches again."""
+    run = context.run
+    if run.root_run_id is None:
+        return frozenset({run.run_id})
+    group = context.instance.get_run_group(run.run_id)
+    return frozenset({run.run_id, *(one.run_id for one in group[1])} if group else {run.run_id, run.root_run_id})
+
+
+def _arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in inspect.signature(function).parameters}
+
+
+def _used(shared: Iterable[Any]) -> dict[str, Any]:
+    """What resources tell of themselves after the work: the device, threads and batch really used."""
+    used: dict[str, Any] = {}
+    for one in shared:
+        if hasattr(one, "execution"):
+            used |= one.execution()
+    return used

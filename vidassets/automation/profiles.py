@@ -1,0 +1,139 @@
+"""Profiles: one YAML file per deployment becomes resources and asset settings.
+
+Top-level keys are Dagster's resource keys, each `{class: dotted.path.Of.Resource, field: value, …}`; besides them
+`assets: {asset: {setting: value}}` and `extends: other.yaml`. A value `{env: NAME}` is read from the environment when
+a run starts, and is nowhere written. A variable `VIDASSETS__KEY__FIELD=value` stands above the profile.
+"""
+
+import importlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from vidassets.errors import ProfileError
+from vidassets.resources.keys import RESOURCE_KEYS
+
+OVERRIDE_PREFIX = "VIDASSETS__"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A deployment: its name, its resources by key, the settings of assets by name."""
+
+    name: str
+    resources: Mapping[str, dg.ConfigurableResource]
+    assets: Mapping[str, Mapping[str, Any]]
+
+    def identities(self) -> dict[str, dict[str, str]]:
+        """What of each resource changes results, if it tells: part of the code version of assets that use it."""
+        return {key: one.identity() for key, one in self.resources.items() if hasattr(one, "identity")}  # type: ignore[attr-defined]
+
+    def check_assets(self, names: Collection[str]) -> None:
+        """Refuse settings for an asset that there is not.
+
+        Raises:
+            ProfileError: naming it, and the assets there are.
+        """
+        if unknown := sorted(set(self.assets) - set(names)):
+            raise ProfileError(
+                f"{self.name}: assets: there is no {', '.join(unknown)}; there are {', '.join(sorted(names))}."
+            )
+
+
+def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Profile:
+    """The profile in a file, with the environment's overrides.
+
+    Args:
+        path: of the YAML file.
+        home: the folder that relative store roots are below.
+        environment: variables; only `VIDASSETS__…` are read here.
+    Raises:
+        ProfileError: no such file, not YAML, an unknown key, class or field, a value out of bounds.
+    """
+    values = _with_overrides(_read(path), environment, path)
+    assets = _mapping(values.pop("assets", None) or {}, f"{path}: assets")
+    unknown = sorted(set(values) - RESOURCE_KEYS)
+    missing = sorted(RESOURCE_KEYS - set(values))
+    if unknown or missing:
+        raise ProfileError(
+            f"{path}: {'unknown key ' + ', '.join(unknown) if unknown else 'no ' + ', '.join(missing)}. "
+            f"A profile has {', '.join(sorted(RESOURCE_KEYS))}, and may have assets and extends."
+        )
+    resources = {key: _resource(key, _mapping(one, f"{path}: {key}"), path, home) for key, one in values.items()}
+    settings = {name: _mapping(one, f"{path}: assets: {name}") for name, one in assets.items()}
+    return Profile(path.stem, resources, settings)
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path in seen:
+        raise ProfileError(f"{path}: extends itself, by way of {', '.join(map(str, seen))}. Take one `extends` out.")
+    try:
+        values = _mapping(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError as error:
+        raise ProfileError(
+            f"{path}: no such profile. VIDASSETS_PROFILE names one of resources/ (cpu, gpu, …), or a path to one."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{path}: not YAML: {error}") from error
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    return _merged(_read(path.parent / str(base), (*seen, path)), values)
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on `base`, field by field; a resource of another class replaces the whole of it."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and value.get("class") in (None, old.get("class")):
+            value = _merged(old, value)
+        result[key] = value
+    return result
+
+
+def _with_overrides(values: dict[str, Any], environment: Mapping[str, str], path: Path) -> dict[str, Any]:
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(OVERRIDE_PREFIX):
+            continue
+        key, _, field = variable.removeprefix(OVERRIDE_PREFIX).lower().partition("__")
+        if not field:
+            raise ProfileError(f"{variable}: should be {OVERRIDE_PREFIX}KEY__FIELD, such as VIDASSETS__STORE__ROOT.")
+        over = {key: {field: yaml.safe_load(text)}}
+        values = _merged(values, over if key in RESOURCE_KEYS else {"assets": over})
+    return values
+
+
+def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.ConfigurableResource:
+    dotted = str(fields.pop("class", ""))
+    module, _, name = dotted.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name) if module else None
+    except (ImportError, AttributeError) as error:
+        raise ProfileError(f"{path}: {key}: class {dotted}: {error}. Give a dotted path that imports.") from error
+    if not (isinstance(cls, type) and issubclass(cls, dg.ConfigurableResource)):
+        raise ProfileError(
+            f"{path}: {key}: `class: {dotted or '(none)'}` is no dagster ConfigurableResource; name one."
+        )
+    if key == "store" and "root" in fields and "://" not in str(fields["root"]):
+        fields["root"] = str(home / Path(str(fields["root"])).expanduser())
+    try:
+        return cls(**{name: _from_environment(value) for name, value in fields.items()})
+    except ValueError as error:
+        raise ProfileError(f"{path}: {key}: {error}\nIt takes: {', '.join(cls.model_fields)}.") from error
+
+
+def _from_environment(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"env"}:
+        return dg.EnvVar(str(value["env"]))
+    return value
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{where}: expected `name: value` lines, got {type(value).__name__}.")
+    return {str(key): one for key, one in value.items()}

@@ -1,0 +1,110 @@
+"""Videos become partitions: registered once, noticed when replaced or moved, refused when two claim one key."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
+
+from vidassets.assets.clip_asset import digest
+from vidassets.assets.partitions import SETS_OF_KIND, clips, set_names
+from vidassets.assets.source_video import SOURCE_VIDEO
+from vidassets.errors import ArtifactMissing
+from vidassets.sources.again import look_again
+from vidassets.sources.source import Source
+from vidassets.storage.store import ArtifactStore
+
+
+@dataclass
+class Registration:
+    """What registering found: keys by what became of them; of refused videos, the uri and the reason."""
+
+    added: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable[Source]) -> Registration:
+    """Make every video a partition of the sets of its kind, and record where it lies.
+
+    Registering again changes nothing; a replaced or moved file is recorded anew. A video whose key belongs to another
+    one that is still there is refused. Written in an order that another registration completes: where it lies, then
+    the partition, then the event.
+    """
+    result = Registration()
+    registered = {str(one.name): set(instance.get_dynamic_partitions(str(one.name))) for one in _all_sets()}
+    for source in found:
+        old = read_source(store, source.key)
+        if old is not None and old.uri != source.uri and look_again([old])[old.key] is not None:
+            result.refused[source.uri] = (
+                f"{source.uri} and {old.uri} would both be {source.key}. Rename one, or take the other out first: "
+                f"`vidassets remove {source.key}`."
+            )
+            continue
+        known = all(source.key in registered[name] for name in set_names(source.kind))
+        if old == source and known:
+            result.unchanged.append(source.key)
+            continue
+        store.write_bytes(SOURCE_VIDEO.name, source.key, SOURCE_VIDEO.extension, source.to_json().encode())
+        for name in set_names(source.kind):
+            if source.key not in registered[name]:
+                instance.add_dynamic_partitions(name, [source.key])
+                registered[name].add(source.key)
+        _record(instance, source)
+        if old is None or not known:
+            result.added.append(source.key)
+        elif old.uri != source.uri and old.fingerprint == source.fingerprint:
+            result.moved.append(source.key)
+        else:
+            result.replaced.append(source.key)
+    return result
+
+
+def refresh(instance: dg.DagsterInstance, store: ArtifactStore) -> dict[str, str]:
+    """Look at every registered video again, and record those that were replaced; keys and uris of those gone."""
+    known = {source.key: source for source in registered_sources(instance, store)}
+    now = look_again(known.values())
+    register(instance, store, (source for source in now.values() if source is not None))
+    return {key: known[key].uri for key, source in now.items() if source is None}
+
+
+def _record(instance: dg.DagsterInstance, source: Source) -> None:
+    tags = {DATA_VERSION_TAG: data_version(source), DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+    metadata = {"uri": source.uri, "kind": source.kind, "size_bytes": source.size_bytes}
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(SOURCE_VIDEO.name, partition=source.key, tags=tags, metadata=metadata)
+    )
+
+
+def data_version(source: Source) -> str:
+    """Changes when the file, its place, its kind or its sidecar does."""
+    return digest(source.to_json())
+
+
+def read_source(store: ArtifactStore, key: str) -> Source | None:
+    """Where a registered clip lies; None if the key is not registered."""
+    try:
+        return Source.from_json(store.read_bytes(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension).decode())
+    except ArtifactMissing:
+        return None
+
+
+def registered_sources(instance: dg.DagsterInstance, store: ArtifactStore) -> Iterator[Source]:
+    """Every registered clip, in the order of registration."""
+    for key in instance.get_dynamic_partitions(str(clips.name)):
+        if (source := read_source(store, key)) is not None:
+            yield source
+
+
+def unregister(instance: dg.DagsterInstance, store: ArtifactStore, key: str) -> None:
+    """Take a key out of every partition set. Its artifacts and their records stay where they are."""
+    for partitions in _all_sets():
+        if instance.has_dynamic_partition(str(partitions.name), key):
+            instance.delete_dynamic_partition(str(partitions.name), key)
+    store.delete(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension)
+
+
+def _all_sets() -> set[dg.DynamicPartitionsDefinition]:
+    return {partitions for sets in SETS_OF_KIND.values() for partitions in sets}

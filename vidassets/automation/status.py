@@ -1,0 +1,159 @@
+"""What is made, stale, missing or failed, for every asset and clip: a few queries, whatever the number of clips."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import DagsterEventType
+
+from vidassets.assets.clip_asset import ClipAsset, digest, plain
+from vidassets.assets.dataset_asset import INPUTS_TAG, DatasetAsset, input_versions
+from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest
+from vidassets.assets.step import FAILED, INCOMPLETE_TAG, SETTINGS_TAG
+from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
+
+
+class State(StrEnum):
+    """Of one asset for one clip."""
+
+    FRESH = "up to date"
+    MISSING = "missing"
+    STALE = "stale"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One asset of one clip: its state, why, and what is recorded of it."""
+
+    state: State
+    reason: str = ""
+    made: Made | None = None
+
+
+class Board:
+    """The states of all assets over some clips.
+
+    The same as Dagster's own staleness, from the same recorded tags, and three things that Dagster does not know:
+    an artifact that is gone from the store, rows still to be done, settings given for this launch.
+    """
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        store: ArtifactStore,
+        assets: Sequence[ClipAsset],
+        versions: Mapping[str, str],
+        clips: Sequence[str],
+        launch_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Read all that is needed.
+
+        Args:
+            assets: in topological order.
+            versions: the code version of each asset, as the definitions have it.
+            clips: keys.
+            launch_settings: settings by asset that the next run is to use: what was made with others is stale.
+        """
+        names = {name for asset in assets for name in (asset.name, *asset.inputs)}
+        made = {name: latest(instance, dg.AssetKey(name), clips) for name in names}
+        failures = {asset.name: _failures(instance, dg.AssetKey(asset.name), clips) for asset in assets}
+        stored = {asset.name: set(store.keys(asset.name, asset.artifact.extension)) for asset in assets}
+        self.cells: dict[tuple[str, str], Cell] = {}
+        for asset in assets:
+            settings = _launch_digest(asset, (launch_settings or {}).get(asset.name))
+            for clip in clips:
+                one = made[asset.name].get(clip)
+                parents = {name: made[name].get(clip) for name in asset.inputs}
+                cell = _cell(one, parents, versions[asset.name], clip in stored[asset.name], settings)
+                failure = failures[asset.name].get(clip)
+                if failure and failure.storage_id > (one.storage_id if one else 0):
+                    cell = Cell(State.FAILED, failure.error, one)
+                self.cells[asset.name, clip] = cell
+
+    def to_do(self, clip: str, assets: Iterable[str]) -> list[str]:
+        """Of these assets, those that are not up to date for a clip, in the same order."""
+        return [asset for asset in assets if self.cells[asset, clip].state is not State.FRESH]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    storage_id: int
+    error: str
+
+
+def _failures(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, _Failure]:
+    ids = (
+        instance.event_log_storage.get_latest_storage_id_by_partition(
+            asset, DagsterEventType.ASSET_OBSERVATION, set(clips)
+        )
+        if clips
+        else {}
+    )
+    wanted, found = sorted(ids.values()), {}
+    for start in range(0, len(wanted), RECORDS_PER_QUERY):
+        chunk = wanted[start : start + RECORDS_PER_QUERY]
+        records = instance.fetch_observations(dg.AssetRecordsFilter(asset, storage_ids=chunk), limit=len(chunk)).records
+        for record in records:
+            event = record.asset_observation
+            if event is not None and event.partition and FAILED in event.metadata:
+                found[event.partition] = _Failure(record.storage_id, str(event.metadata["error"].value))
+    return found
+
+
+def _cell(
+    made: Made | None, parents: Mapping[str, Made | None], version: str, stored: bool, settings: str | None
+) -> Cell:
+    if made is None:
+        return Cell(State.MISSING)
+    if not stored:
+        return Cell(State.MISSING, "its artifact is gone from the store", made)
+    if made.code_version != version:
+        return Cell(State.STALE, "code, settings or model changed", made)
+    if settings is not None and made.tags.get(SETTINGS_TAG) != settings:
+        return Cell(State.STALE, "made with other settings", made)
+    for name, parent in parents.items():
+        recorded = made.input_version(dg.AssetKey(name))
+        if recorded is not None and recorded != input_version(parent):
+            return Cell(State.STALE, f"{name} changed", made)
+    if INCOMPLETE_TAG in made.tags:
+        return Cell(State.INCOMPLETE, f"{made.tags[INCOMPLETE_TAG]} rows still to be done", made)
+    return Cell(State.FRESH, made=made)
+
+
+def _launch_digest(asset: ClipAsset, settings: Mapping[str, Any] | None) -> str | None:
+    if not settings:
+        return None
+    config_type = asset.configured(settings)
+    return digest(plain(config_type() if config_type else None))
+
+
+def dataset_is_stale(
+    instance: dg.DagsterInstance, store: ArtifactStore, asset: DatasetAsset, clips: Collection[str]
+) -> bool:
+    """Whether what goes into an asset over all clips is other than what it was made from."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset.name))
+    made = event.asset_materialization if event else None
+    if made is None or not store.exists(asset.name, UNPARTITIONED_KEY, asset.artifact.extension):
+        return True
+    return (made.tags or {}).get(INPUTS_TAG) != digest(input_versions(instance, asset.inputs, clips))
+
+
+def contiguous(keys: Sequence[str], registered: Sequence[str], at_most: int) -> Iterator[tuple[str, str]]:
+    """Ranges, first and last key, that hold these keys and no other; Dagster runs partitions by range.
+
+    >>> list(contiguous(["a", "b", "d"], ["a", "b", "c", "d"], at_most=25))
+    [('a', 'b'), ('d', 'd')]
+    """
+    wanted, current = set(keys), list[str]()
+    for key in registered:
+        if key in wanted:
+            current.append(key)
+        if current and (key not in wanted or len(current) == at_most):
+            yield current[0], current[-1]
+            current = []
+    if current:
+        yield current[0], current[-1]

@@ -1,0 +1,92 @@
+"""The Dagster definitions of a deployment: assets over the resources of a profile.
+
+The one place that reads the environment: `VIDASSETS_PROFILE` (a name in resources/, or a path; default cpu),
+`VIDASSETS_HOME` (where relative store roots lie; default the project's folder), `VIDASSETS__KEY__FIELD` (above the
+profile).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from vidassets.assets.artifact import Artifact
+from vidassets.assets.clip_asset import ClipAsset
+from vidassets.assets.dataset_asset import DatasetAsset
+from vidassets.assets.descriptions import description_costs, description_document, frame_descriptions
+from vidassets.assets.frames import frames
+from vidassets.assets.raw_clip import raw_clip
+from vidassets.assets.shots import shot_scores, shots
+from vidassets.assets.source_video import SOURCE_VIDEO, source_video
+from vidassets.automation.executor import isolating_executor
+from vidassets.automation.profiles import Profile, load_profile
+from vidassets.automation.sensors import automation_sensor, new_videos_sensor
+
+PROJECT = Path(__file__).resolve().parent.parent
+CLIP_ASSETS: tuple[ClipAsset, ...] = (
+    raw_clip,
+    shot_scores,
+    shots,
+    frames,
+    frame_descriptions,
+    description_document,
+)
+DATASET_ASSETS: tuple[DatasetAsset, ...] = (description_costs,)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says: where things lie, and which profile is in force."""
+
+    home: Path
+    profile_path: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """The project's folder and the cpu profile, where nothing else is said."""
+        home = Path(environment.get("VIDASSETS_HOME") or PROJECT).expanduser().resolve()
+        name = environment.get("VIDASSETS_PROFILE") or "cpu"
+        is_path = "/" in name or name.endswith((".yaml", ".yml"))
+        path = Path(name).expanduser().resolve() if is_path else PROJECT / "resources" / f"{name}.yaml"
+        return cls(home, path, environment)
+
+    @property
+    def dagster_home(self) -> Path:
+        """The folder of the Dagster instance."""
+        return Path(self.environment.get("DAGSTER_HOME") or self.home / ".dagster_home")
+
+    def profile(self) -> Profile:
+        """The profile, loaded."""
+        return load_profile(self.profile_path, self.home, self.environment)
+
+
+def catalog() -> dict[str, Artifact]:
+    """Every artifact of the graph, by asset name."""
+    return {one.name: one for one in (SOURCE_VIDEO, *(asset.artifact for asset in (*CLIP_ASSETS, *DATASET_ASSETS)))}
+
+
+def build_definitions(profile: Profile, environment: Mapping[str, str] | None = None) -> dg.Definitions:
+    """All assets, resources, jobs and sensors under a profile.
+
+    Raises:
+        ProfileError: the profile has settings for an asset that there is not, or that the asset does not take.
+    """
+    artifacts, identities = catalog(), profile.identities()
+    profile.check_assets({asset.name for asset in CLIP_ASSETS})
+    clip_assets = [asset.definition(artifacts, identities, profile.assets.get(asset.name, {})) for asset in CLIP_ASSETS]
+    return dg.Definitions(
+        assets=[source_video(), *clip_assets, *(asset.definition(artifacts) for asset in DATASET_ASSETS)],
+        resources=dict(profile.resources),
+        executor=isolating_executor,
+        sensors=[automation_sensor(), new_videos_sensor((environment or {}).get("VIDASSETS_WATCH"))],
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the deployment that the environment names."""
+    settings = Settings.from_environment(os.environ)
+    return build_definitions(settings.profile(), settings.environment)

@@ -1,0 +1,292 @@
+"""Asking an endpoint about frames: each picture once, within the budget, at the rate, nothing paid for and lost."""
+
+import queue
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from vidassets.descriptions.answers import Answer, FrameToDescribe, call_key, parameters_hash, shown
+from vidassets.descriptions.budget import Budget
+from vidassets.descriptions.ledger import Entry, Ledger
+from vidassets.descriptions.pacing import Pacer, backoff_s
+from vidassets.descriptions.prices import Price, usd
+from vidassets.descriptions.wire import Completion, Question
+from vidassets.errors import DescriberError
+
+# An answer that keeps no schema costs as much as a good one: two more tries are worth it, more are not (chosen here).
+MALFORMED_RETRIES = 2
+# How long answers under way may still come in when the asking is broken off, seconds (chosen here).
+GRACE_S = 1.0
+
+
+class CallError(DescriberError):
+    """One request brought no answer.
+
+    Attributes:
+        may_be_charged: it reached the endpoint, and nobody knows what became of it.
+        retry: another try may succeed.
+        wait_s: how long the endpoint asks to be left alone; null if it does not say.
+    """
+
+    def __init__(self, text: str, *, may_be_charged: bool, retry: bool, wait_s: float | None = None):
+        super().__init__(text)
+        self.may_be_charged = may_be_charged
+        self.retry = retry
+        self.wait_s = wait_s
+
+
+# Sends one request about one JPEG; raises CallError, or DescriberError if no frame can succeed.
+Send = Callable[[Question, bytes], Completion]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How an endpoint is treated; nothing here changes an answer."""
+
+    concurrency: int
+    max_retries: int
+    first_backoff_s: float
+    longest_wait_s: float
+    max_failures_in_a_row: int
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What has become of one frame so far."""
+
+    reserved_nanousd: int | None = None  # of the reservation that is open
+    attempt: str = ""
+    lost_nanousd: int = 0  # charged, or possibly charged, for nothing
+    failures: int = 0
+    malformed: int = 0
+    error: str | None = None
+
+
+@dataclass
+class Asking:
+    """One clip's frames on their way to an endpoint and back."""
+
+    clip: str
+    question: Question
+    send: Send
+    ledger: Ledger
+    budget: Budget
+    price: Price | None
+    pacer: Pacer
+    manners: Manners
+    stop: threading.Event = field(default_factory=threading.Event)
+    jitter: random.Random = field(default_factory=random.Random)
+
+    def __post_init__(self) -> None:
+        self._parameters_hash = parameters_hash(self.question.identity())
+        self._prompt_hash = self._parameters_hash[:16]
+
+    def answers(self, frames: Sequence[FrameToDescribe]) -> Iterator[Answer]:
+        """One answer per frame, as they come in. A closed generator stops within `GRACE_S`.
+
+        Raises:
+            DescriberError: no frame can succeed, or too many failed in a row. What was paid is in the ledger.
+        """
+        alike: dict[str, list[FrameToDescribe]] = {}
+        for frame in frames:
+            alike.setdefault(call_key(frame.image_hash, self._parameters_hash), []).append(frame)
+        todo: queue.SimpleQueue[tuple[str, FrameToDescribe]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[str, Answer] | BaseException] = queue.SimpleQueue()
+        for key, (frame, *_) in alike.items():
+            todo.put((key, frame))
+        # Daemons, so that a call that hangs cannot keep an interrupted process alive.
+        workers = [
+            threading.Thread(target=self._work, args=(todo, done), name=f"ask-{n}", daemon=True)
+            for n in range(min(self.manners.concurrency, len(alike)))
+        ]
+        try:
+            for worker in workers:
+                worker.start()
+            failures = 0
+            for _ in range(len(alike)):
+                outcome = done.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                key, answer = outcome
+                failures = failures + 1 if answer.status == "failed" else 0
+                if failures >= self.manners.max_failures_in_a_row:
+                    raise DescriberError(
+                        f"{self.clip}: {failures} frames failed in a row, so the endpoint is taken for down. The last "
+                        f"error: {answer.error}. Answers so far are kept: mend the endpoint and run again."
+                    )
+                yield answer
+                for twin in alike[key][1:]:
+                    is_reused = answer.status in ("ok", "truncated", "refused")
+                    yield replace(answer, frame_index=twin.frame_index, pts_s=twin.pts_s, reused=is_reused)
+        finally:
+            self.stop.set()
+            deadline = time.monotonic() + GRACE_S
+            for worker in workers:
+                if worker.ident is not None:
+                    worker.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self, todo: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
+        while not self.stop.is_set():
+            try:
+                key, frame = todo.get_nowait()
+                done.put((key, self._answer(key, frame)))
+            except queue.Empty:
+                return
+            except BaseException as error:  # noqa: BLE001 (raised again where the answers are awaited)
+                done.put(error)
+                self.stop.set()  # whoever awaits the answers may be busy: no other frame should go out meanwhile
+                return
+
+    def _answer(self, key: str, frame: FrameToDescribe) -> Answer:
+        known = self.ledger.find(key)
+        if known is not None:
+            return shown(frame, known, reused=True)
+        tries = _Tries()
+        try:
+            while True:
+                if self.stop.is_set():
+                    return self._failed(frame, tries, "not asked: broken off")
+                if not self._reserve(key, frame, tries):
+                    return self._over_budget(frame, tries)
+                answer = self._try(key, frame, tries)
+                if answer is not None:
+                    return answer
+        finally:
+            self._release(key, frame, tries)
+
+    def _bound(self, frame: FrameToDescribe) -> int:
+        if self.price is None:
+            return 0
+        asked = self.question
+        return self.price.bound_nanousd(asked.text(), frame.width, frame.height, asked.detail, asked.max_tokens)
+
+    def _reserve(self, key: str, frame: FrameToDescribe, tries: _Tries) -> bool:
+        """Whether the next request may be sent; what it may cost is in the ledger before it is."""
+        if tries.reserved_nanousd is not None:
+            return True  # the last request surely cost nothing: its reservation serves again
+        reserved = self.budget.reserve(self._bound(frame))
+        if reserved is None:
+            return False
+        tries.reserved_nanousd, tries.attempt = reserved, secrets.token_hex(6)
+        if reserved:
+            self.ledger.record(self._entry(key, frame, tries, "sent", reserved))
+        return True
+
+    def _release(self, key: str, frame: FrameToDescribe, tries: _Tries) -> None:
+        """Give an open reservation back: its request was not sent, or refused before any work was done."""
+        if tries.reserved_nanousd is None:
+            return
+        if tries.reserved_nanousd:
+            self.ledger.record(self._entry(key, frame, tries, "failed", 0, error=tries.error or "not sent"))
+        self.budget.settle(tries.reserved_nanousd, 0)
+        tries.reserved_nanousd = None
+
+    def _try(self, key: str, frame: FrameToDescribe, tries: _Tries) -> Answer | None:
+        """One request: the frame's answer, or null if it should be tried again."""
+        self.pacer.wait(self.stop)
+        if self.stop.is_set():
+            return self._failed(frame, tries, "not asked: broken off")
+        started = time.monotonic()
+        sent = tries.reserved_nanousd
+        tries.reserved_nanousd = None  # from here on it may be spent, whatever happens
+        try:
+            completion = self.send(self.question, frame.jpeg)
+        except CallError as failure:
+            if failure.may_be_charged:
+                tries.lost_nanousd += sent or 0
+            else:
+                tries.reserved_nanousd = sent
+            return self._failed_call(frame, tries, failure)
+        except DescriberError:
+            tries.reserved_nanousd = sent  # refused at the door: nothing was charged
+            raise
+        entry = self._settle(key, frame, tries, completion, sent or 0, time.monotonic() - started)
+        if completion.status != "malformed":
+            return shown(frame, entry, reused=False)
+        tries.malformed += 1
+        tries.lost_nanousd += entry.cost_nanousd or 0
+        tries.error = entry.error
+        if tries.malformed > min(MALFORMED_RETRIES, self.manners.max_retries):
+            return self._failed(frame, tries, entry.error or "malformed")
+        return None
+
+    def _failed_call(self, frame: FrameToDescribe, tries: _Tries, failure: CallError) -> Answer | None:
+        tries.failures += 1
+        tries.error = str(failure)
+        if not failure.retry or tries.failures > self.manners.max_retries:
+            return self._failed(frame, tries, tries.error)
+        manners = self.manners
+        asked_s = failure.wait_s or 0.0
+        if asked_s > manners.longest_wait_s:
+            return self._failed(frame, tries, f"{tries.error} (asks for {asked_s:.0f} s, more than the longest wait)")
+        self.pacer.hold(asked_s)
+        # Beside what was asked for, so that "come back at once" does not become a storm.
+        self.stop.wait(backoff_s(tries.failures, manners.first_backoff_s, manners.longest_wait_s, self.jitter))
+        return None
+
+    def _settle(
+        self, key: str, frame: FrameToDescribe, tries: _Tries, got: Completion, reserved_nanousd: int, latency_s: float
+    ) -> Entry:
+        cost, error = self._cost(got, reserved_nanousd), got.error
+        if self.price is not None and reserved_nanousd and (got.input_tokens is None or got.output_tokens is None):
+            error = f"{error + '; ' if error else ''}no usage told: the cost is the most it can have been"
+        entry = self._entry(key, frame, tries, "failed" if got.status == "malformed" else got.status, cost, error=error)
+        entry = replace(
+            entry,
+            model=got.model or entry.model,
+            description=got.description,
+            input_tokens=got.input_tokens,
+            output_tokens=got.output_tokens,
+            latency_s=round(latency_s, 3),
+            **(got.lists or {}),
+        )
+        self.ledger.record(entry)
+        self.budget.settle(reserved_nanousd, cost or 0)
+        return entry
+
+    def _cost(self, got: Completion, reserved_nanousd: int) -> int | None:
+        if self.price is None:
+            return None
+        if got.input_tokens is None or got.output_tokens is None:
+            return reserved_nanousd
+        return self.price.cost_nanousd(got.input_tokens, got.output_tokens)
+
+    def _entry(
+        self, key: str, frame: FrameToDescribe, tries: _Tries, status: str, cost: int | None, error: str | None = None
+    ) -> Entry:
+        return Entry(
+            call_key=key,
+            attempt=tries.attempt,
+            status=status,
+            cost_nanousd=cost,
+            clip=self.clip,
+            model=self.question.model,
+            at=datetime.now(UTC).isoformat(),
+            image_hash=frame.image_hash,
+            prompt_hash=self._prompt_hash,
+            error=error,
+        )
+
+    def _failed(self, frame: FrameToDescribe, tries: _Tries, error: str) -> Answer:
+        """A frame without an answer; its cost is all that was, or may have been, charged for it."""
+        return Answer(
+            frame_index=frame.frame_index,
+            pts_s=frame.pts_s,
+            image_hash=frame.image_hash,
+            prompt_hash=self._prompt_hash,
+            model=self.question.model,
+            status="failed",
+            cost_usd=None if self.price is None else usd(tries.lost_nanousd),
+            error=error,
+        )
+
+    def _over_budget(self, frame: FrameToDescribe, tries: _Tries) -> Answer:
+        left, bound = usd(self.budget.left_nanousd), usd(self._bound(frame))
+        error = f"may cost up to {bound:.9f} USD, {left:.9f} USD of the budget is left"
+        if tries.error:
+            error += f"; before that: {tries.error}"
+        return replace(self._failed(frame, tries, error), status="over_budget")

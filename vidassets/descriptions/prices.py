@@ -1,0 +1,105 @@
+"""What a call costs, and what it may cost at most before it is sent.
+
+Prices are data of the profile, each with its date and source. Money is counted in whole nano-USD (10⁻⁹ USD), rounded
+up: sums are exact, and a price of 0.15 USD a million tokens is 150 nano-USD a token.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Literal
+
+Detail = Literal["low", "high", "auto"]
+
+NANO_PER_USD = 1_000_000_000
+
+# Tokens that an endpoint adds around one message (roles, separators, the answer's priming): published counts are below
+# a dozen; the rest is margin.
+MESSAGE_OVERHEAD_TOKENS = 64
+
+# The published way to count a picture's tiles: fit it into 2048 x 2048, its short side into 768, cover it by 512 px.
+MAX_SIDE_PX, SHORT_SIDE_PX, TILE_PX, PATCH_PX = 2048, 768, 512, 32
+
+
+def nanousd(usd: float) -> int:
+    """The same sum in nano-USD, rounded down: a limit is never stretched.
+
+    >>> nanousd(0.25)
+    250000000
+    """
+    return math.floor(Fraction(str(usd)) * NANO_PER_USD)
+
+
+def usd(nanousd: int | None) -> float | None:
+    """The same sum in USD; null stays null."""
+    return None if nanousd is None else nanousd / NANO_PER_USD
+
+
+def n_tiles(width: int, height: int) -> int:
+    """Tiles of 512 px that cover a picture after the published scaling, which only ever makes it smaller.
+
+    >>> n_tiles(1024, 1024), n_tiles(2048, 4096), n_tiles(640, 360)
+    (4, 6, 2)
+    """
+    scale = min(Fraction(1), Fraction(MAX_SIDE_PX, max(width, height)), Fraction(SHORT_SIDE_PX, min(width, height)))
+    return math.ceil(width * scale / TILE_PX) * math.ceil(height * scale / TILE_PX)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of one model on one day, and how it counts pictures.
+
+    Two families are published: tiles (`image_base_tokens` plus `image_tile_tokens` for each tile; at low detail the
+    base alone) and patches (`image_patch_tokens` for each patch of 32 px, at most `image_max_patches`).
+    """
+
+    model: str
+    input_usd_per_million: float
+    output_usd_per_million: float
+    as_of: date
+    source: str
+    image_base_tokens: int = 0
+    image_tile_tokens: int = 0
+    image_patch_tokens: float = 0.0
+    image_max_patches: int = 1536
+
+    @property
+    def counts_pictures(self) -> bool:
+        """Whether a bound can be told: the model is free, or says how it counts pictures."""
+        free = self.input_usd_per_million == 0 and self.output_usd_per_million == 0
+        return free or bool(self.image_base_tokens or self.image_tile_tokens or self.image_patch_tokens)
+
+    def cost_nanousd(self, input_tokens: int, output_tokens: int) -> int:
+        """Cost of a call, in nano-USD, rounded up. Discounts for cached input are not counted."""
+        millionths = Fraction(str(self.input_usd_per_million)) * input_tokens
+        millionths += Fraction(str(self.output_usd_per_million)) * output_tokens
+        return math.ceil(millionths * (NANO_PER_USD // 1_000_000))
+
+    def image_tokens(self, width: int, height: int, detail: Detail) -> int:
+        """Most tokens that a picture may count for. `auto` may turn into high, and is taken for it."""
+        tiles = 0 if detail == "low" else n_tiles(width, height)
+        patches = min(math.ceil(width / PATCH_PX) * math.ceil(height / PATCH_PX), self.image_max_patches)
+        by_patches = math.ceil(Fraction(str(self.image_patch_tokens)) * patches)
+        return self.image_base_tokens + self.image_tile_tokens * tiles + by_patches
+
+    def bound_nanousd(self, text: str, width: int, height: int, detail: Detail, max_tokens: int) -> int:
+        """Most that a call can cost, in nano-USD, before it is sent.
+
+        A token holds at least one byte, so the bytes of the text bound its tokens.
+
+        Args:
+            text: all text that is sent: the prompt, and the schema of a structured answer.
+            width: pixels of the picture.
+            height: pixels of the picture.
+            detail: as asked for.
+            max_tokens: most tokens of the answer.
+        """
+        input_tokens = len(text.encode()) + MESSAGE_OVERHEAD_TOKENS + self.image_tokens(width, height, detail)
+        return self.cost_nanousd(input_tokens, max_tokens)
+
+
+def price_of(model: str, prices: Iterable[Price]) -> Price | None:
+    """The price of exactly this model: a dated snapshot may cost something else than its family."""
+    return next((price for price in prices if price.model == model), None)

@@ -1,0 +1,95 @@
+"""Is this deployment fit to work? Each finding is good or bad, and a bad one tells the mend."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+from vidassets.deployment import Deployment
+from vidassets.errors import VidassetsError
+
+LEAST_FREE_BYTES = 2 * 2**30  # chosen here: some thousand clips' frames at the default interval
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    said: str
+
+
+def examine(deployment: Deployment) -> Iterator[Finding]:
+    """Findings on Python, profile, store, models, devices, credentials, decoder, disk and instance."""
+    yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("profile", True, str(deployment.settings.profile_path))
+    yield _asked("store", lambda: _store(deployment))
+    for key, resource in sorted(deployment.profile.resources.items()):
+        if hasattr(resource, "identity"):
+            yield _asked(key, lambda resource=resource: _model(resource))
+        yield from _credentials(key, resource)
+    yield _asked("decoder", _decoder)
+    yield _devices()
+    yield _disk(deployment)
+    yield _asked("instance", lambda: _instance(deployment))
+
+
+def _asked(what: str, question: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, question())
+    except VidassetsError as error:
+        return Finding(what, False, str(error))
+
+
+def _store(deployment: Deployment) -> str:
+    deployment.store.check()
+    return f"{getattr(deployment.profile.resources['store'], 'root', '')}: written, read and deleted a probe"
+
+
+def _model(resource: dg.ConfigurableResource) -> str:
+    identity: dict[str, str] = getattr(resource, "identity")()  # noqa: B009 - not every resource has one
+    told = ", ".join(f"{name} {value[:24]}" for name, value in identity.items() if "prompt" not in name)
+    device = getattr(resource, "device", None)
+    return f"{type(resource).__name__}: {told}" + (f", device {device}" if device else "")
+
+
+def _credentials(key: str, resource: dg.ConfigurableResource) -> Iterator[Finding]:
+    """Whether the variables that the profile names are set; their values are not looked at."""
+    for name in type(resource).model_fields:
+        value = getattr(resource, name, None)
+        if isinstance(value, dg.EnvVar):
+            there = bool(os.environ.get(value.env_var_name))
+            said = f"{name} from {value.env_var_name}: " + ("set" if there else "not set; export it, or take it out")
+            yield Finding(f"{key} credentials", there, said)
+
+
+def _decoder() -> str:
+    return f"PyAV {importlib.metadata.version('av')} brings its own ffmpeg libraries; no ffmpeg program is needed"
+
+
+def _devices() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("devices", True, f"{os.cpu_count()} CPU cores; torch is not installed, so no GPU is looked for")
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Finding(
+        "devices", True, f"{os.cpu_count()} CPU cores; {', '.join(gpus) or 'no GPU'}; torch {torch.__version__}"
+    )
+
+
+def _disk(deployment: Deployment) -> Finding:
+    free = shutil.disk_usage(deployment.settings.home).free
+    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 2**30:.1f} GiB free at {deployment.settings.home}")
+
+
+def _instance(deployment: Deployment) -> str:
+    registered = len(deployment.instance.get_dynamic_partitions("clips"))
+    return f"{deployment.settings.dagster_home}: {registered} clips registered"

@@ -1,0 +1,89 @@
+"""Every error this project raises on purpose, in one tree; each message says what, where, and the mend."""
+
+
+class VidassetsError(Exception):
+    """The root of the tree: catch it to catch all that vidassets raises on purpose."""
+
+
+class SourceError(VidassetsError):
+    """A video, or what lies beside it, as found by a person's path or prefix."""
+
+
+class SourceMissing(SourceError):
+    """Nothing is there: a path that is gone, a broken link, an empty prefix."""
+
+
+class SourceUnreadable(SourceError):
+    """Something is there and may not be read: permission, a directory, a device."""
+
+
+class KeyCollision(SourceError):
+    """Two videos would share one partition key."""
+
+
+class InvalidKey(SourceError):
+    """A key outside ``[a-z0-9._-]``, or one that would leave its folder."""
+
+
+class SidecarError(SourceError):
+    """A sidecar file is too large, too deep, or not a JSON object."""
+
+
+class UnreadableVideo(VidassetsError):
+    """A file that no demuxer opens, or whose pictures do not decode."""
+
+
+class EmptyVideo(UnreadableVideo):
+    """A file of zero bytes, or one whose streams hold no packet."""
+
+
+class TruncatedVideo(UnreadableVideo):
+    """A file that has lost its tail: its index or its last packets."""
+
+
+class NoVideoStream(UnreadableVideo):
+    """A readable container without pictures."""
+
+
+class StoreError(VidassetsError):
+    """The artifact store."""
+
+
+class StoreUnreachable(StoreError):
+    """The store's folder or bucket cannot be reached, read or written."""
+
+
+class ArtifactMissing(StoreError):
+    """An artifact that was asked for has not been made."""
+
+
+class ArtifactDamaged(StoreError):
+    """An artifact is there and cannot be read."""
+
+
+class SchemaViolation(StoreError):
+    """A table that does not keep what `schemas.py` declares for it."""
+
+
+class ProfileError(VidassetsError):
+    """A profile (resources/*.yaml), a setting of it, or its environment."""
+
+
+class InvalidSetting(VidassetsError):
+    """A setting of an asset outside of what it can mean."""
+
+
+class ModelMissing(VidassetsError):
+    """A package or weights file that a profile names is not installed."""
+
+
+class DeviceUnavailable(VidassetsError):
+    """A profile asks for a device that this machine does not have."""
+
+
+class DescriberError(VidassetsError):
+    """An endpoint that describes frames: its address, key, answers."""
+
+
+class BudgetError(DescriberError):
+    """A budget that cannot be held, such as one for a model without a price."""

@@ -1,0 +1,80 @@
+"""The table of a clip's sampled pictures, built while they are decoded."""
+
+from collections.abc import Iterable
+
+import cv2
+import polars as pl
+
+from vidassets import schemas
+from vidassets.errors import InvalidSetting
+from vidassets.frames import measures
+from vidassets.frames.sampling import Reason
+
+JPEG_QUALITY = 85
+# The limit of the JPEG library that writes the pictures; the format itself ends at 65535.
+JPEG_MAX_SIDE_PX = 65500
+
+
+def frames_table(
+    clip: str, pictures: Iterable[tuple[float, Reason, float, measures.Rgb]], jpeg_quality: int = JPEG_QUALITY
+) -> pl.DataFrame:
+    """One row per picture, in order of time; columns in `schemas.Frames`.
+
+    Pictures are taken one by one, measured as decoded, and kept as JPEG only: memory grows with the JPEGs. A
+    picture that is given twice (the same `pts_s`) is one row, with the earlier of its moments.
+
+    Args:
+        clip: partition key.
+        pictures: (wanted_s, reason, pts_s, rgb) in any order; rgb is uint8 (height, width, 3).
+        jpeg_quality: 0 to 100, as libjpeg counts.
+
+    Raises:
+        InvalidSetting: a picture that is larger than a JPEG can be, or a quality outside of 0 to 100.
+    """
+    rows: dict[float, dict[str, object]] = {}
+    asked: dict[float, tuple[float, Reason]] = {}
+    for wanted_s, reason, pts_s, rgb in pictures:
+        if pts_s not in rows:
+            rows[pts_s] = {"pts_s": pts_s, **_stored_picture(clip, pts_s, rgb, jpeg_quality)}
+        asked[pts_s] = min(asked.get(pts_s, (wanted_s, reason)), (wanted_s, reason))
+    return pl.DataFrame(
+        [
+            {"clip": clip, "frame_index": index, "wanted_s": asked[pts_s][0], "reason": asked[pts_s][1], **rows[pts_s]}
+            for index, pts_s in enumerate(sorted(rows))
+        ],
+        schema=schemas.Frames.create_empty().schema,
+    )
+
+
+def encode_jpeg(rgb: measures.Rgb, quality: int = JPEG_QUALITY) -> bytes:
+    """A picture, uint8 (height, width, 3), as JPEG.
+
+    Raises:
+        InvalidSetting: a side longer than 65500 px, or a quality outside of 0 to 100.
+    """
+    height, width, _ = rgb.shape
+    if max(height, width) > JPEG_MAX_SIDE_PX:
+        raise InvalidSetting(
+            f"A picture of {width}x{height} px is too large for JPEG ({JPEG_MAX_SIDE_PX} px a side): "
+            "set max_side_px of the frames asset, such as 1920."
+        )
+    if not 0 <= quality <= 100:
+        raise InvalidSetting(f"jpeg_quality is {quality}: set it from 0 to 100, such as {JPEG_QUALITY}.")
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
+
+
+def _stored_picture(clip: str, pts_s: float, rgb: measures.Rgb, jpeg_quality: int) -> dict[str, object]:
+    try:
+        jpeg = encode_jpeg(rgb, jpeg_quality)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{clip} at {pts_s:.3f} s: {error}") from error
+    luma = measures.luma(rgb)
+    return {
+        "height": rgb.shape[0],
+        "width": rgb.shape[1],
+        "image": {"bytes": jpeg, "path": None},
+        "sharpness": measures.sharpness(luma),
+        "brightness": measures.brightness(luma),
+        "perceptual_hash": measures.perceptual_hash(luma),
+    }

@@ -1,0 +1,119 @@
+"""The packets of a container, counted stream by stream, and what their times tell."""
+
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from vidassets.media.clock import seconds
+from vidassets.media.packets import has_times
+from vidassets.media.problems import OnProblem, Problem
+
+# A header's frame rate this near the measured one is taken for its exact value (30000/1001). Chosen here.
+FRAME_RATE_TOLERANCE = 0.002
+# An interval that differs by more than this from the usual one makes a frame rate variable. Chosen here: far more than
+# rounding to milliseconds does, far less than one frame left out.
+INTERVAL_TOLERANCE = 0.1
+
+
+class Track:
+    """What the packets of one stream tell; all times in ticks of its time base.
+
+    Attributes:
+        ticks: presentation times in decoding order; packets that an edit list cuts away are not among them.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.ticks = array("q")
+        self.n_packets = self.n_keyframes = self.n_untimed = self.n_corrupt = self.n_backward = 0
+        self.end_tick: int | None = None
+        self._last_dts: int | None = None
+
+    def count(self, packet: Packet) -> None:
+        """Takes one packet into account."""
+        self.n_packets += 1
+        self.n_corrupt += packet.is_corrupt
+        if packet.dts is not None:
+            self.n_backward += self._last_dts is not None and packet.dts < self._last_dts
+            self._last_dts = packet.dts
+        if packet.is_discard:
+            return
+        self.n_keyframes += packet.is_keyframe
+        if packet.pts is None:
+            self.n_untimed += 1
+            return
+        self.ticks.append(packet.pts)
+        end = packet.pts + (packet.duration or 0)
+        self.end_tick = end if self.end_tick is None else max(self.end_tick, end)
+
+    def seconds(self, tick: int | None) -> float:
+        """A tick of this stream in seconds; 0 for none."""
+        return 0.0 if tick is None or self.stream.time_base is None else seconds(tick, self.stream.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When pictures (or, without pictures, sound) are there, in seconds.
+
+    Attributes:
+        last_s: when the last one begins.
+        duration_s: from the first to the end of the last, which lasts as long as the others do on average.
+    """
+
+    first_s: float
+    last_s: float
+    duration_s: float
+    frame_rate: Fraction | None = None
+    is_variable: bool = False
+
+
+def count_packets(container: InputContainer, report: OnProblem) -> dict[int, Track]:
+    """Every stream's packets, by stream index; reads the container to its end, or to where it is damaged."""
+    tracks = {stream.index: Track(stream) for stream in container.streams}
+    try:
+        for packet in container.demux():
+            if packet.size and packet.stream_index in tracks:
+                tracks[packet.stream_index].count(packet)
+    except FFmpegError as error:
+        report(Problem("demux_error", f"its packets cannot be read to the end: {error.strerror}"))
+    return tracks
+
+
+def sound_timing(track: Track) -> Timing:
+    """The timing of a stream without pictures; by its packets' durations, which sound tells truly."""
+    first = track.seconds(min(track.ticks, default=None))
+    last = track.seconds(max(track.ticks, default=None))
+    return Timing(first, last, max(track.seconds(track.end_tick) - first, 0.0))
+
+
+def picture_timing(container: InputContainer, stream: VideoStream, track: Track) -> Timing:
+    """The timing of a video stream, measured from when its pictures are shown, never from durations."""
+    header_rate = stream.average_rate
+    if not has_times(container, stream) or not track.ticks:
+        frame_s = 1 / header_rate if header_rate else Fraction(0)
+        return Timing(0.0, float((track.n_packets - 1) * frame_s), float(track.n_packets * frame_s), header_rate)
+    ticks = sorted(track.ticks)
+    first_s, last_s, span = track.seconds(ticks[0]), track.seconds(ticks[-1]), ticks[-1] - ticks[0]
+    if not span or stream.time_base is None:
+        # One picture tells no interval; its header is all there is.
+        return Timing(first_s, last_s, float(1 / header_rate) if header_rate else 0.0, header_rate)
+    rate = (len(ticks) - 1) / (span * stream.time_base)
+    if header_rate and abs(rate / header_rate - 1) < FRAME_RATE_TOLERANCE:
+        rate = header_rate
+    duration_s = float(span * stream.time_base * len(ticks) / (len(ticks) - 1))
+    return Timing(first_s, last_s, duration_s, rate.limit_denominator(100_000), _is_variable(ticks))
+
+
+def _is_variable(ticks: list[int]) -> bool:
+    intervals = [after - before for before, after in pairwise(ticks)]
+    usual = median(intervals)
+    rounding = 1 if usual >= 10 else 0
+    return any(abs(interval - usual) > INTERVAL_TOLERANCE * usual + rounding for interval in intervals)

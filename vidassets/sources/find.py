@@ -1,0 +1,108 @@
+"""From a place that a person names to the videos in it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vidassets.errors import InvalidKey, SourceError, SourceMissing, SourceUnreadable
+from vidassets.sources.archive import list_tar
+from vidassets.sources.entry import (
+    COMPRESSED_TAR_ENDINGS,
+    SIDECAR_EXTENSION,
+    TAR_EXTENSION,
+    VIDEO_EXTENSIONS,
+    Entry,
+)
+from vidassets.sources.keys import clip_key, key_collisions
+from vidassets.sources.local import list_file, list_folder
+from vidassets.sources.remote import list_url
+from vidassets.sources.source import KINDS, Kind, Refused, Source
+
+
+@dataclass(frozen=True)
+class Found:
+    """Videos, sorted by key, and what was refused, sorted by uri: one bad file hides no other."""
+
+    sources: list[Source]
+    refused: list[Refused]
+
+
+def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] | None = None) -> Found:
+    """The videos of one place. A file of zero bytes, or of text, is one here: `raw_clip` tells, clip by clip.
+
+    Args:
+        place: a video file, a folder, a tar file, or a URL of one, such as ``s3://bucket/prefix``.
+        kind: of every video in it.
+        storage_options: of fsspec for a URL, such as `vidassets.s3.s3_options`.
+    Raises:
+        SourceMissing: nothing is there, or no video is.
+        SourceUnreadable: the place itself cannot be listed.
+        SourceError: the kind is none.
+    """
+    if kind not in KINDS:
+        raise SourceError(f"{kind!r}: not a kind of video. Give one of {', '.join(KINDS)}.")
+    options = storage_options or {}
+    listed = list(_listed(str(place), options))
+    results = _sources((item for item in listed if isinstance(item, Entry)), kind, lambda name: clip_key("", name))
+    results += [item for item in listed if isinstance(item, Refused)]
+    for tar in (item for item in listed if isinstance(item, Entry) and item.extension == TAR_EXTENSION):
+        members = list(list_tar(tar, options))
+        entries = (item for item in members if isinstance(item, Entry))
+        results += _sources(entries, kind, lambda name: clip_key("", PurePosixPath(name).name))
+        results += [item for item in members if isinstance(item, Refused)]
+    if not results:
+        looked_for = " ".join(sorted([*VIDEO_EXTENSIONS, TAR_EXTENSION]))
+        raise SourceMissing(f"{place}: no video in it. Looked for {looked_for}; give the folder that holds them.")
+    return _without_collisions(results)
+
+
+def _listed(place: str, options: dict[str, Any]) -> Iterable[Entry | Refused]:
+    if "://" in place and not place.startswith("file://"):
+        return list_url(place, options)
+    path = Path(place.removeprefix("file://")).expanduser().absolute()
+    try:
+        if path.is_dir():
+            return list_folder(path.resolve())
+        if path.exists() or path.is_symlink():
+            return list_file(path)
+    except OSError as error:
+        raise SourceUnreadable(f"{place}: {error.strerror}. Give this user permission to read it.") from error
+    raise SourceMissing(f"{place}: nothing is there. Check the path, or mount the disk that holds it.")
+
+
+def _sources(entries: Iterable[Entry], kind: Kind, key_of: Callable[[str], str]) -> list[Source | Refused]:
+    entries = list(entries)
+    sidecars = {_stem(entry): entry for entry in entries if entry.extension == SIDECAR_EXTENSION}
+    results: list[Source | Refused] = []
+    for entry in entries:
+        if entry.name.lower().endswith(COMPRESSED_TAR_ENDINGS):
+            problem = f"{entry.uri}: a compressed tar cannot be read at any point of it. Decompress it to a .tar."
+            results.append(Refused(entry.uri, SourceUnreadable(problem)))
+        if entry.extension not in VIDEO_EXTENSIONS:
+            continue
+        sidecar = sidecars.get(_stem(entry))
+        try:
+            source = Source(key_of(entry.name), entry.uri, kind, entry.size_bytes, entry.fingerprint)
+        except InvalidKey as error:
+            results.append(Refused(entry.uri, error))
+        else:
+            with_sidecar = sidecar and replace(source, sidecar_uri=sidecar.uri, sidecar_fingerprint=sidecar.fingerprint)
+            results.append(with_sidecar or source)
+    return results
+
+
+def _stem(entry: Entry) -> PurePosixPath:
+    return PurePosixPath(entry.name).with_suffix("")
+
+
+def _without_collisions(results: list[Source | Refused]) -> Found:
+    sources = [result for result in results if isinstance(result, Source)]
+    refused = [result for result in results if isinstance(result, Refused)]
+    # Taking the first would let the order of a listing decide which video a key means: all of them are refused.
+    collisions = key_collisions(sources)
+    refused += [Refused(uri, error) for uri, error in collisions.items()]
+    return Found(
+        sorted((source for source in sources if source.uri not in collisions), key=lambda source: source.key),
+        sorted(refused, key=lambda refusal: refusal.uri),
+    )

@@ -1,0 +1,73 @@
+"""Videos on a local disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from stat import S_ISREG
+
+from vidassets.errors import SourceError, SourceMissing, SourceUnreadable
+from vidassets.sources.entry import SIDECAR_EXTENSION, VIDEO_EXTENSIONS, Entry, matters
+from vidassets.sources.source import Refused
+
+
+def list_file(path: Path) -> Iterator[Entry | Refused]:
+    """One file, and its sidecar if there is one."""
+    sidecar = path.with_suffix(SIDECAR_EXTENSION)
+    yield _entry(path, path.parent)
+    if sidecar != path and sidecar.exists():
+        yield _entry(sidecar, path.parent)
+
+
+def list_folder(root: Path) -> Iterator[Entry | Refused]:
+    """All files that matter below a folder, in no certain order; each folder once, however many links lead to it."""
+    seen: set[tuple[int, int]] = set()
+    folders, linked = [root], []
+    while folders or linked:
+        # What lies below the root has its name there before any link gives it another.
+        folder = folders.pop() if folders else linked.pop(0)
+        try:
+            found = folder.stat()
+            if (found.st_dev, found.st_ino) in seen:
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            for path in sorted(folder.iterdir()):
+                if path.name.startswith("."):
+                    continue
+                if not path.is_dir():
+                    yield from _wanted(path, root)
+                elif path.is_symlink() and path.resolve() in root.parents:
+                    yield _refused(path, SourceUnreadable, f"links to a folder above {root}. Remove the link.")
+                else:
+                    (linked if path.is_symlink() else folders).append(path)
+        except OSError as error:
+            yield _refused(folder, SourceUnreadable, f"{error.strerror}. Give this user permission to read the folder.")
+
+
+def _wanted(path: Path, root: Path) -> Iterator[Entry | Refused]:
+    broken = path.is_symlink() and not path.exists()
+    if matters(path.name) or (broken and path.suffix.lower() in {"", *VIDEO_EXTENSIONS}):
+        yield _entry(path, root)
+
+
+def _entry(path: Path, root: Path) -> Entry | Refused:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return _refused(path, SourceUnreadable, "its name is not UTF-8. Rename it.")
+    try:
+        found = path.stat()
+        if not S_ISREG(found.st_mode):
+            return _refused(path, SourceUnreadable, "neither a file nor a folder. Take it out of the folder.")
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        return _refused(path, SourceMissing, "a link to what is not there. Mend or remove the link.")
+    except OSError as error:
+        return _refused(path, SourceUnreadable, f"{error.strerror}. Give this user permission to read it.")
+    return Entry(
+        path.relative_to(root).as_posix(), str(path), found.st_size, f"mtime_ns:{found.st_mtime_ns}-{found.st_size}"
+    )
+
+
+def _refused(path: Path, error: type[SourceError], why: str) -> Refused:
+    shown = str(path).encode(errors="backslashreplace").decode()
+    return Refused(shown, error(f"{shown}: {why}"))

@@ -1,0 +1,76 @@
+"""What a file NAME.json beside a video tells of it; never trusted."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vidassets.errors import SidecarError, SourceError
+from vidassets.sources.remote import open_source
+
+MAX_SIDECAR_BYTES = 1_000_000
+MAX_SIDECAR_DEPTH = 20
+
+
+def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """The JSON object of a sidecar; None for a video without one (uri None).
+
+    Raises:
+        SidecarError: it is gone, no file, over 1 MB, nested over 20 deep, not UTF-8, or not a JSON object of finite
+            numbers.
+    """
+    if uri is None:
+        return None
+    try:
+        document = json.loads(_text(uri, storage_options or {}), parse_constant=_refuse, parse_float=_finite)
+        # Escapes can spell half a character, which no file or table could hold.
+        json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise _error(uri, f"nested over {MAX_SIDECAR_DEPTH} deep") from None
+    except ValueError as error:
+        raise _error(uri, str(error)) from error
+    if not isinstance(document, dict):
+        raise _error(uri, f"holds a {type(document).__name__}, not an object")
+    if _deeper_than(document, MAX_SIDECAR_DEPTH):
+        raise _error(uri, f"nested over {MAX_SIDECAR_DEPTH} deep")
+    return document
+
+
+def _text(uri: str, options: dict[str, Any]) -> str:
+    # A pipe would block until somebody writes to it.
+    if "://" not in uri and not Path(uri).is_file():
+        raise _error(uri, "is gone, or no file")
+    try:
+        with open_source(uri, options) as file:
+            data = file.read(MAX_SIDECAR_BYTES + 1)
+    except SourceError as error:
+        raise _error(uri, f"cannot be read ({error})") from error
+    if len(data) > MAX_SIDECAR_BYTES:
+        raise _error(uri, f"over {MAX_SIDECAR_BYTES} bytes")
+    return data.decode("utf-8-sig")
+
+
+def _deeper_than(document: Any, depth: int) -> bool:
+    level = [document]
+    for _ in range(depth):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError(f"{digits} is too large a number")
+    return number
+
+
+def _error(uri: str, what: str) -> SidecarError:
+    return SidecarError(f"{uri}: {what}. Make it a small JSON object, or take it away, and add the video again.")
