@@ -1,20 +1,27 @@
-"""A graph of three small assets over text files, made with the real decorators: what tests of the machinery run.
+"""A graph of small assets over text files, made with the real decorators: what tests of the machinery run.
 
-`number` reads `TOY_HOME/inputs/KEY.txt`, waits at a gate if one is there, and fails on anything but a number.
+`source` is registered, not made, as `source_video` is. `number` tells that it was called in `TOY_HOME/told.txt`, waits
+while there is a file `TOY_HOME/gates/KEY`, and fails on anything but a number.
 """
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
-from vidassets.assets.clip_asset import clip_asset
+from vidassets.assets.artifact import Artifact
+from vidassets.assets.clip_asset import clip_asset, digest
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.assets.partitions import clips
 from vidassets.automation.executor import isolating_executor
 from vidassets.resources.model_cache import cached
 from vidassets.resources.store import Store
+
+SOURCE = Artifact("source", extension="txt")
 
 
 class Scale(dg.Config):
@@ -56,13 +63,13 @@ def _is_small(value: bytes) -> Verdict:
 @clip_asset(
     group="toy", kinds={"txt"}, version="1", extension="txt", checks=[ClipCheck("small", "Is it small?", _is_small)]
 )
-def number(clip: str) -> bytes:
-    """The number in a clip's file."""
+def number(clip: str, source: bytes) -> bytes:
+    """The number in a clip's source."""
     home = Path(os.environ["TOY_HOME"])
     while (home / "gates" / clip).exists():
         time.sleep(0.02)
     _tell(str(home), f"number {clip}")
-    return str(int((home / "inputs" / f"{clip}.txt").read_text())).encode()
+    return str(int(source.decode())).encode()
 
 
 @clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt")
@@ -83,13 +90,24 @@ def total(doubled: AllClips) -> bytes:
     return str(sum(int(value) for _, value in doubled)).encode()
 
 
+def register(home: Path, instance: dg.DagsterInstance, contents: Mapping[str, str]) -> None:
+    """Make clips known, or their replaced sources, in the order in which registration of videos does it."""
+    store = Store(root=str(home / "data")).open()
+    for clip, text in contents.items():
+        SOURCE.write(store, clip, text.encode())
+        instance.add_dynamic_partitions(str(clips.name), [clip])
+        tags = {DATA_VERSION_TAG: digest(text), DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+        instance.report_runless_asset_event(dg.AssetMaterialization(SOURCE.name, partition=clip, tags=tags))
+
+
 def toy_definitions(home: Path, settings: dict[str, dict[str, object]] | None = None) -> dg.Definitions:
     """The graph over a folder."""
     assets, whole = [number, doubled, report], [total]
-    catalog = {one.name: one.artifact for one in (*assets, *whole)}
+    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
     model = Model(home=str(home))
     return dg.Definitions(
-        assets=[
+        assets=[dg.AssetSpec(SOURCE.name, partitions_def=clips)]
+        + [
             one.definition(catalog, {"describer": model.identity()}, (settings or {}).get(one.name, {}))
             for one in assets
         ]
@@ -98,12 +116,7 @@ def toy_definitions(home: Path, settings: dict[str, dict[str, object]] | None = 
         executor=isolating_executor,
         sensors=[
             dg.AutomationConditionSensorDefinition(
-                "automation",
-                target=dg.AssetSelection.all(),
-                minimum_interval_seconds=1,
-                default_status=dg.DefaultSensorStatus.RUNNING
-                if os.environ.get("TOY_AUTOMATION")
-                else dg.DefaultSensorStatus.STOPPED,
+                "automation", target=dg.AssetSelection.all(), minimum_interval_seconds=1
             )
         ],
     )

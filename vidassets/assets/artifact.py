@@ -30,9 +30,11 @@ class Artifact:
         """
         if self.schema is not None:
             table = store.read_table(self.name, key, self.schema)
-            return wanted.from_table(table) if hasattr(wanted, "from_table") else table
+            from_table = getattr(wanted, "from_table", None)
+            return from_table(table) if from_table else table
         blob = store.read_bytes(self.name, key, self.extension)
-        return wanted.from_json(blob.decode()) if hasattr(wanted, "from_json") else blob
+        from_json = getattr(wanted, "from_json", None)
+        return from_json(blob.decode()) if from_json else blob
 
     def write(self, store: ArtifactStore, key: str, value: Any) -> None:
         """Store a value, whole or not at all.

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import create_model
 
 from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_check import ClipCheck
+from vidassets.assets.condition import up_to_date
 from vidassets.assets.partitions import clips
 from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
@@ -90,7 +91,7 @@ class ClipAsset:
             declared = copy(self.config_type.model_fields[name])
             declared.default = getattr(chosen, name)
             fields[name] = (declared.annotation, declared)
-        return create_model(self.config_type.__name__, __base__=self.config_type, **fields)
+        return cast(type[dg.Config], create_model(self.config_type.__name__, __base__=self.config_type, **fields))
 
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
@@ -129,7 +130,7 @@ class ClipAsset:
             tags={"per": "clip"},
             code_version=code_version,
             partitions_def=self.partitions,
-            automation_condition=dg.AutomationCondition.eager(),
+            automation_condition=up_to_date(),
             metadata=table_schema(self.artifact.schema),
         )
         with warnings.catch_warnings():

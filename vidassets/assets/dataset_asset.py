@@ -13,6 +13,7 @@ import dagster as dg
 
 from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import OWNERS, digest, table_schema
+from vidassets.assets.condition import up_to_date
 from vidassets.assets.lineage import latest
 from vidassets.assets.partitions import clips
 from vidassets.resources.keys import RESOURCE_KEYS
@@ -59,7 +60,6 @@ class DatasetAsset:
         def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             return self._make(context, catalog)
 
-        condition = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
         return dg.asset(
             name=self.name,
             deps=list(self.inputs),
@@ -70,7 +70,7 @@ class DatasetAsset:
             tags={"per": "dataset"},
             code_version=self.version,
             required_resource_keys={"store", *self.resources},
-            automation_condition=condition,
+            automation_condition=up_to_date(with_some_inputs=True),
             metadata=table_schema(self.artifact.schema),
         )(compute)
 

@@ -54,7 +54,7 @@ def _first_rows(artifact: pl.DataFrame) -> str:
 
 @clip_asset(
     group="descriptions",
-    kinds={"parquet", "openai"},
+    kinds={"parquet"},
     version="1",
     schema=schemas.FrameDescriptions,
     pool="describer",

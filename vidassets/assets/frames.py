@@ -59,8 +59,11 @@ def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> 
     problems: list[Problem] = []
     interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, config.max_frames)
     moments = merge_moments(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
-    reasons: dict[float, Reason] = {moment.wanted_s: moment.reason for moment in moments}
+    reasons: dict[float, Reason] = dict(moments)
     pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)
-    rows = ((one.wanted_s, reasons[one.wanted_s], one.pts_s, one.pixels) for one in pictures)
-    table = frames_table(raw_clip.clip, rows, config.jpeg_quality)
+    table = frames_table(
+        raw_clip.clip,
+        ((one.wanted_s, reasons[one.wanted_s], one.pts_s, one.pixels) for one in pictures),
+        config.jpeg_quality,
+    )
     return ClipResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})

@@ -7,9 +7,10 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
 from vidassets.assets.clip_asset import digest
+from vidassets.assets.lineage import latest
 from vidassets.assets.partitions import SETS_OF_KIND, clips, set_names
 from vidassets.assets.source_video import SOURCE_VIDEO
-from vidassets.errors import ArtifactMissing
+from vidassets.errors import ArtifactMissing, SourceError
 from vidassets.sources.again import look_again
 from vidassets.sources.source import Source
 from vidassets.storage.store import ArtifactStore
@@ -33,8 +34,9 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
     one that is still there is refused. Written in an order that another registration completes: where it lies, then
     the partition, then the event.
     """
-    result = Registration()
+    result, found = Registration(), list(found)
     registered = {str(one.name): set(instance.get_dynamic_partitions(str(one.name))) for one in _all_sets()}
+    recorded = latest(instance, dg.AssetKey(SOURCE_VIDEO.name), [source.key for source in found])
     for source in found:
         old = read_source(store, source.key)
         if old is not None and old.uri != source.uri and look_again([old])[old.key] is not None:
@@ -43,15 +45,18 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
                 f"`vidassets remove {source.key}`."
             )
             continue
-        known = all(source.key in registered[name] for name in set_names(source.kind))
-        if old == source and known:
+        known = all(source.key in registered[name] for name in set_names(source.kind)) and source.key in recorded
+        if old == source and known and recorded[source.key].data_version == data_version(source):
             result.unchanged.append(source.key)
             continue
         store.write_bytes(SOURCE_VIDEO.name, source.key, SOURCE_VIDEO.extension, source.to_json().encode())
-        for name in set_names(source.kind):
-            if source.key not in registered[name]:
+        for name, keys in registered.items():
+            if name in set_names(source.kind) and source.key not in keys:
                 instance.add_dynamic_partitions(name, [source.key])
-                registered[name].add(source.key)
+                keys.add(source.key)
+            elif name not in set_names(source.kind) and source.key in keys:
+                instance.delete_dynamic_partition(name, source.key)
+                keys.discard(source.key)
         _record(instance, source)
         if old is None or not known:
             result.added.append(source.key)
@@ -84,10 +89,13 @@ def data_version(source: Source) -> str:
 
 
 def read_source(store: ArtifactStore, key: str) -> Source | None:
-    """Where a registered clip lies; None if the key is not registered."""
+    """Where a registered clip lies; None if the key is not registered.
+
+    None as well if the record is damaged: `raw_clip` tells, for its clip alone, and adding the video again mends it.
+    """
     try:
         return Source.from_json(store.read_bytes(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension).decode())
-    except ArtifactMissing:
+    except (ArtifactMissing, SourceError, UnicodeDecodeError):
         return None
 
 

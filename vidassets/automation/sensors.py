@@ -1,6 +1,7 @@
 """Sensors: one registers new and replaced videos, one runs what automation conditions ask for."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import dagster as dg
 
@@ -69,7 +70,6 @@ def watched(text: str) -> Iterator[tuple[Kind, str]]:
     """
     for entry in filter(None, (part.strip() for part in text.split(";"))):
         kind, _, place = entry.partition("=")
-        known = next((one for one in KINDS if one == kind), None)
-        if known is None or not place:
+        if kind not in KINDS or not place:
             raise ProfileError(f"VIDASSETS_WATCH: {entry}: write kind=place, such as clip=s3://bucket/videos.")
-        yield known, place
+        yield cast(Kind, kind), place

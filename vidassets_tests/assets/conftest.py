@@ -9,7 +9,7 @@ import pytest
 from vidassets.assets.lineage import Made, latest
 from vidassets.automation.launch import launch
 from vidassets.resources import model_cache
-from vidassets_tests.toy_graph import toy_definitions
+from vidassets_tests.toy_graph import register, toy_definitions
 
 CHAIN = ["number", "doubled", "report"]
 
@@ -22,9 +22,7 @@ class Toy:
     instance: dg.DagsterInstance
 
     def add(self, **contents: str) -> None:
-        for clip, text in contents.items():
-            (self.home / "inputs" / f"{clip}.txt").write_text(text)
-        self.instance.add_dynamic_partitions("clips", list(contents))
+        register(self.home, self.instance, contents)
 
     def run(
         self,
@@ -49,7 +47,7 @@ class Toy:
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
-    for folder in ("inputs", "gates", "dagster"):
+    for folder in ("gates", "dagster"):
         (tmp_path / folder).mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     monkeypatch.setenv("TOY_HOME", str(tmp_path))

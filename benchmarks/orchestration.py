@@ -1,0 +1,113 @@
+"""What orchestration costs a clip: python -m benchmarks.orchestration [--clips 25] [--alone 5]
+
+Data: six assets in the shape of the frames and shots chains, made by the real decorator, with bodies that do nothing, over
+a real instance on disk (SQLite) and the executor of every run. Side by side: all clips in one run, and one run for each
+clip (of `--alone` clips), in one process that has loaded everything; a run launched by the daemon adds the start of its
+process. The target is 0.6 CPU-s for each clip of a batch.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from vidassets.assets.clip_asset import ClipAsset, clip_asset
+from vidassets.automation.executor import isolating_executor
+from vidassets.automation.launch import launch
+from vidassets.resources.store import Store
+
+TARGET_CPU_S = 0.6
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
+def raw_clip(clip: str) -> bytes:
+    """The root."""
+    return clip.encode()
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
+def frames(raw_clip: bytes) -> bytes:
+    """As `frames`."""
+    return raw_clip
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt", pool="describer")
+def frame_descriptions(frames: bytes) -> bytes:
+    """As `frame_descriptions`."""
+    return frames
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
+def document(raw_clip: bytes, frame_descriptions: bytes) -> bytes:
+    """As `description_document`."""
+    return raw_clip + frame_descriptions
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt", pool="shot_model")
+def shot_scores(raw_clip: bytes) -> bytes:
+    """As `shot_scores`."""
+    return raw_clip
+
+
+@clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
+def shots(raw_clip: bytes, shot_scores: bytes) -> bytes:
+    """As `shots`."""
+    return raw_clip + shot_scores
+
+
+CHAIN: tuple[ClipAsset, ...] = (raw_clip, frames, frame_descriptions, document, shot_scores, shots)
+
+
+def chain_definitions(home: Path) -> dg.Definitions:
+    """The six assets over a folder."""
+    catalog = {one.name: one.artifact for one in CHAIN}
+    return dg.Definitions(
+        assets=[one.definition(catalog, {}, {}) for one in CHAIN],
+        resources={"store": Store(root=str(home / "data"))},
+        executor=isolating_executor,
+    )
+
+
+def measured(clips: Sequence[str], runs: Sequence[tuple[str, str] | str]) -> tuple[float, float]:
+    """CPU and wall seconds for each of some clips, registered and then made by these runs on a new instance."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        definitions = chain_definitions(home)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            instance.add_dynamic_partitions("clips", ["warm-up", *clips])
+            keys = [dg.AssetKey(one.name) for one in CHAIN]
+            launch(definitions, instance, keys, "warm-up")
+            cpu, wall = time.process_time(), time.perf_counter()
+            for chosen in runs:
+                if not launch(definitions, instance, keys, chosen).is_success:
+                    raise RuntimeError(f"{chosen}: the run failed")
+            return (time.process_time() - cpu) / len(clips), (time.perf_counter() - wall) / len(clips)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=25)
+    parser.add_argument("--alone", type=int, default=5)
+    wanted = parser.parse_args()
+    clips = [f"clip-{i:03}" for i in range(wanted.clips)]
+    batch = measured(clips, [(clips[0], clips[-1])])
+    alone = measured(clips[: wanted.alone], clips[: wanted.alone])
+    table = Table(title=f"Orchestration of {len(CHAIN)} assets, for each clip")
+    for name in ("runs", "CPU-s", "wall s", "ratio of CPU"):
+        table.add_column(name, justify="left" if name == "runs" else "right")
+    table.add_row("one run for each clip", f"{alone[0]:.2f}", f"{alone[1]:.2f}", "1.0")
+    table.add_row(f"one run of {len(clips)} clips", f"{batch[0]:.3f}", f"{batch[1]:.3f}", f"{batch[0] / alone[0]:.2f}")
+    Console().print(table)
+    met = batch[0] <= TARGET_CPU_S
+    Console().print(f"target: {TARGET_CPU_S} CPU-s for each clip of a batch: {'met' if met else 'NOT MET'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What tests of the whole make: small films, and a deployment of their own to command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import dagster as dg
+import polars as pl
+from typer.testing import CliRunner
+
+from vidassets.assets.lineage import Made, latest
+from vidassets.cli import app
+from vidassets.deployment import Deployment, opened
+from vidassets.storage.store import ArtifactStore
+from vidassets_tests.shots.films import scene
+
+CLIP_ASSETS = ["raw_clip", "shot_scores", "shots", "frames", "frame_descriptions", "description_document"]
+FILM_SIZE = (160, 90)
+FILM_RATE = 10
+
+
+def film(path: Path, scenes_s: Sequence[float] = (0.6,), place: int = 0, sidecar: Any = None) -> Path:
+    """A video of 160x90 at 10 frames a second, a cut between scenes of these lengths; each place looks different."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(f"file:{path}", "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(FILM_RATE))
+        stream.width, stream.height = FILM_SIZE
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for index, seconds in enumerate(scenes_s):
+            for pixels in scene(100 * place + index, round(seconds * FILM_RATE), FILM_SIZE):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    if sidecar is not None:
+        path.with_suffix(".json").write_text(json.dumps(sidecar))
+    return path
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Home:
+    """A deployment in a folder: `videos/`, `data/`, an instance of its own; commanded as a person does."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.path / "videos").mkdir(parents=True, exist_ok=True)
+        (self.path / "dagster").mkdir(exist_ok=True)
+        (self.path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        self.environment = {
+            "VIDASSETS_HOME": str(self.path),
+            "DAGSTER_HOME": str(self.path / "dagster"),
+            "VIDASSETS_PROFILE": "cpu-low-power",
+            **self.environment,
+        }
+
+    @property
+    def videos(self) -> Path:
+        return self.path / "videos"
+
+    @property
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(self.path / "data")
+
+    def profile(self, text: str) -> None:
+        """Put a profile of its own in force, on top of the cheap one."""
+        from vidassets.definitions import PROJECT
+
+        path = self.path / "test.yaml"
+        path.write_text(f"extends: {PROJECT / 'resources' / 'cpu-low-power.yaml'}\n{text}\n")
+        self.environment["VIDASSETS_PROFILE"] = str(path)
+
+    def command(self, *words: str, **environment: str) -> Said:
+        """A command, in this process."""
+        result = CliRunner().invoke(app, list(words), env={**self.environment, **environment})
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Said(result.exit_code, result.stdout, result.stderr)
+
+    def process(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+        """The same command as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "vidassets.cli", *words],
+            env=os.environ | self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextmanager
+    def deployment(self, **environment: str):
+        """The opened deployment, to look into."""
+        with opened(os.environ | self.environment | environment) as deployment:
+            yield deployment
+
+    def made(self, asset: str) -> dict[str, Made]:
+        """The latest materialisation of every clip."""
+        with self.deployment() as deployment:
+            return _made(deployment, asset)
+
+    def events(self) -> dict[tuple[str, str], int]:
+        """(asset, clip) → the number of its latest event; compare two of these for what was done between."""
+        with self.deployment() as deployment:
+            return {
+                (asset, clip): made.storage_id
+                for asset in CLIP_ASSETS
+                for clip, made in _made(deployment, asset).items()
+            }
+
+    def n_runs(self) -> int:
+        """Runs that the instance holds."""
+        with self.deployment() as deployment:
+            return deployment.instance.get_runs_count()
+
+    def partitions(self) -> dict[str, list[str]]:
+        """Keys of each partition set that has some."""
+        with self.deployment() as deployment:
+            sets = {name: list(deployment.instance.get_dynamic_partitions(name)) for name in ("clips", "episodes", "builds")}
+        return {name: keys for name, keys in sets.items() if keys}
+
+    def table(self, asset: str, key: str) -> pl.DataFrame:
+        """A stored table."""
+        return self.store.read_table(asset, key)
+
+    def states(self, **environment: str) -> dict[tuple[str, str], str]:
+        """(asset, clip) → state, of all that is not up to date."""
+        with self.deployment(**environment) as deployment:
+            clips = deployment.instance.get_dynamic_partitions("clips")
+            board = deployment.workload(clips).board()
+        return {cell: str(one.state) for cell, one in board.cells.items() if str(one.state) != "up to date"}
+
+
+def changed(before: Mapping[tuple[str, str], int], after: Mapping[tuple[str, str], int]) -> dict[str, list[str]]:
+    """Clip → assets that were made since, in the order of the graph."""
+    found: dict[str, list[str]] = {}
+    for (asset, clip), number in after.items():
+        if before.get((asset, clip)) != number:
+            found.setdefault(clip, []).append(asset)
+    return found
+
+
+def _made(deployment: Deployment, asset: str) -> dict[str, Made]:
+    clips = deployment.instance.get_dynamic_partitions("clips")
+    return latest(deployment.instance, dg.AssetKey(asset), clips)

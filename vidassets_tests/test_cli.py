@@ -1,0 +1,444 @@
+"""The command line from end to end: small generated films, the real graph, an instance of its own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vidassets_tests.builders import CLIP_ASSETS, Home, Said, changed, film
+
+DESCRIBED = ["frame_descriptions", "description_document"]
+ROW_FIELDS = {
+    *("clip", "kind", "duration_s", "resolution", "frames", "shots", "descriptions", "cost_usd", "seconds"),
+    *("state", "asset", "reason"),
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two films, worked on; for tests that only look."""
+    home = Home(tmp_path_factory.mktemp("worked"))
+    film(home.videos / "a.mp4", (1.0, 1.0), place=1)
+    film(home.videos / "b.mp4", (1.2,), place=2)
+    home.command("add", str(home.videos))
+    home.command("run")
+    return home
+
+
+@dataclass(frozen=True)
+class Day:
+    """A command, and what it did."""
+
+    said: Said
+    made: dict[str, list[str]]  # clip → assets
+    n_runs: int
+    states: dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Day]:
+    """A deployment from day to day: something changes, then a command."""
+    home = Home(tmp_path_factory.mktemp("days"))
+    days: dict[str, Day] = {}
+
+    def day(name: str, *words: str) -> None:
+        before, n_runs = home.events(), home.n_runs()
+        said = home.command(*words)
+        days[name] = Day(said, changed(before, home.events()), home.n_runs() - n_runs, home.states())
+
+    film(home.videos / "a.mp4", (1.0, 1.0), place=1)
+    film(home.videos / "b.mp4", (1.2,), place=2)
+    day("first add", "add", str(home.videos))
+    day("first run", "run")
+    day("again", "run")
+    film(home.videos / "c.mp4", place=3)
+    home.command("add", str(home.videos))
+    day("one added", "run")
+    film(home.videos / "b.mp4", (0.8,), place=4)
+    day("one replaced", "run")
+    os.utime(home.videos / "a.mp4")
+    day("one touched", "run")
+    home.videos.rename(home.path / "moved")
+    day("all moved, added", "add", str(home.path / "moved"))
+    day("all moved", "run")
+    (home.path / "moved" / "c.mp4").unlink()
+    day("one gone", "run")
+    home.profile("assets: {shots: {min_length_s: 0.5}}")
+    day("shots set", "run")
+    home.profile("assets: {shots: {min_length_s: 0.5}, frames: {interval_s: 0.5}}")
+    day("frames set", "run", "--clips", "a,b")
+    day("launch settings", "run", "--clips", "a", "--set", "frames.interval_s=0.4")
+    day("launch settings again", "run", "--clips", "a", "--set", "frames.interval_s=0.4")
+    day("plain after launch settings", "run", "--clips", "a")
+    day("forced", "run", "--clips", "b", "--select", "shots", "--force")
+    return days
+
+
+def test_the_first_run_makes_everything_of_every_clip_in_one_run_and_the_costs_in_another(days: dict[str, Day]):
+    assert days["first add"].said.out == "clips: 2 added\n"
+    assert days["first run"].made == {"a": CLIP_ASSETS, "b": CLIP_ASSETS}
+    assert (days["first run"].said.code, days["first run"].n_runs) == (0, 2)
+
+
+def test_a_run_ends_with_a_table_of_all_clips_and_where_the_artifacts_lie(days: dict[str, Day]):
+    head, a, b, _, where, *_ = days["first run"].said.out.splitlines()
+    columns = ["clip", "kind", "duration", "resolution", "frames", "shots", "descriptions", "cost", "seconds", "state"]
+    assert head.split() == columns
+    assert a.split()[:8] == ["a", "clip", "0:02.0", "160x90", "1", "2", "1", "$0"]
+    assert b.split()[:8] == ["b", "clip", "0:01.2", "160x90", "1", "1", "1", "$0"]
+    assert where.startswith("Artifacts: /")
+
+
+def test_a_second_run_says_that_all_is_up_to_date_and_launches_nothing(days: dict[str, Day]):
+    day = days["again"]
+    assert (day.made, day.n_runs, day.said.code) == ({}, 0, 0)
+    assert "All is up to date: nothing to do." in day.said.out
+
+
+def test_of_one_video_added_only_that_one_is_worked_on(days: dict[str, Day]):
+    assert days["one added"].made == {"c": CLIP_ASSETS}
+
+
+def test_of_one_video_replaced_all_that_hangs_on_it_is_made_again(days: dict[str, Day]):
+    assert days["one replaced"].made == {"b": CLIP_ASSETS}
+
+
+def test_a_touched_video_is_looked_at_again_and_nothing_is_recomputed(days: dict[str, Day]):
+    # The document tells where a video lies, so it stands below source_video as well.
+    assert days["one touched"].made == {"a": ["raw_clip", "description_document"]}
+
+
+def test_moved_videos_are_looked_at_again_and_nothing_is_recomputed(days: dict[str, Day]):
+    assert days["all moved, added"].said.out == "clips: 3 moved\n"
+    assert days["all moved"].made == dict.fromkeys("abc", ["raw_clip", "description_document"])
+
+
+def test_a_video_that_is_gone_is_told_and_nothing_of_it_is_deleted(days: dict[str, Day]):
+    day = days["one gone"]
+    assert (day.made, day.n_runs, day.said.code) == ({}, 0, 0)
+    assert "gone c: " in day.said.err
+    assert "Its artifacts are kept; `vidassets remove c` takes it out." in " ".join(day.said.err.split())
+
+
+def test_a_setting_of_shots_makes_shots_again_and_no_scores(days: dict[str, Day]):
+    assert days["shots set"].made == dict.fromkeys("abc", ["shots"])
+
+
+def test_a_setting_of_frames_makes_frames_again_and_what_is_below_only_of_the_clips_asked_for(days: dict[str, Day]):
+    below = ["frames", *DESCRIBED]
+    assert days["frames set"].made == dict.fromkeys("ab", below)
+    assert (days["frames set"].said.code, days["frames set"].states) == (0, {("frames", "c"): "stale"})
+
+
+def test_settings_given_at_launch_stand_above_the_profile_and_take_what_is_below_along(days: dict[str, Day]):
+    day = days["launch settings"]
+    assert (day.made, day.said.code) == ({"a": ["frames", *DESCRIBED]}, 0)
+    assert day.said.out.splitlines()[1].split()[4] == "5"  # 2 s, one every 0.4 s
+
+
+def test_the_same_settings_given_again_find_all_up_to_date(days: dict[str, Day]):
+    assert (days["launch settings again"].made, days["launch settings again"].said.code) == ({}, 0)
+
+
+def test_a_plain_run_leaves_what_was_made_with_settings_given_at_launch(days: dict[str, Day]):
+    assert (days["plain after launch settings"].made, days["plain after launch settings"].said.code) == ({}, 0)
+
+
+def test_force_makes_the_selected_assets_of_the_selected_clips_again_and_no_other(days: dict[str, Day]):
+    assert days["forced"].made == {"b": ["shots"]}
+
+
+def test_a_selection_makes_these_assets_and_counts_only_their_state(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run", "--select", "raw_clip or shot_scores")
+    assert said.code == 0
+    assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores"]}
+    assert home.command("run", "--select", "shots+").code == 0
+    assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores", "shots"]}
+
+
+def test_a_selection_without_its_inputs_fails_and_names_the_command_that_makes_them(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run", "--select", "shots")
+    assert said.code == 1
+    assert "`vidassets run --select" in said.out
+
+
+def test_launch_settings_join_the_settings_of_the_profile(home: Home):
+    home.profile("assets: {frames: {max_side_px: 80}}")
+    film(home.videos / "a.mp4", (1.0,))
+    home.command("add", str(home.videos))
+    words = ("run", "--select", "*frames", "--set", "frames.interval_s=0.5")
+    assert home.command(*words).code == 0
+    assert home.table("frames", "a")["width"].to_list() == [80, 80]
+    assert "nothing to do" in home.command(*words).out
+
+
+def test_a_variable_of_the_environment_stands_above_the_profile(worked: Home):
+    stale = worked.states(VIDASSETS__FRAMES__INTERVAL_S="5")
+    assert stale == {("frames", "a"): "stale", ("frames", "b"): "stale"}
+    assert worked.states() == {}
+
+
+def test_frames_at_shot_midpoints_are_asked_for_in_the_profile(home: Home):
+    home.profile("assets: {frames: {at_shot_midpoints: true, interval_s: 10}}")
+    film(home.videos / "a.mp4", (1.0, 0.7), place=1)
+    home.command("add", str(home.videos))
+    assert home.command("run").code == 0
+    frames, shots = home.table("frames", "a"), home.table("shots", "a")
+    midpoints = frames.filter(reason="shot_midpoint")["pts_s"].to_list()
+    assert midpoints == shots["representative_s"].to_list()
+    home.profile("assets: {frames: {at_shot_midpoints: true}, shots: {min_length_s: 1.5}}")
+    assert home.command("run").code == 0
+    assert home.table("frames", "a").filter(reason="shot_midpoint").height == 1
+
+
+def test_frames_at_shot_midpoints_are_refused_at_launch_and_the_profile_is_named(worked: Home):
+    said = worked.command("run", "--set", "frames.at_shot_midpoints=true")
+    assert (said.code, worked.states()) == (2, {})
+    assert "set it in the profile (assets: frames: at_shot_midpoints: true), not at launch" in _flat(said.err)
+
+
+def test_show_tells_a_clip_its_artifacts_and_the_facts_of_its_video(worked: Home):
+    said = worked.command("show", "a")
+    assert said.code == 0
+    assert said.out.startswith(f"a (clip): {worked.videos / 'a.mp4'}, 0.")
+    assert str(worked.path / "data" / "frames" / "a.parquet") in said.out
+    assert "h264, 160x90, 20 frames" in said.out
+
+
+@pytest.mark.parametrize("words", [["run"], ["status"]], ids=" ".join)
+def test_rows_as_json_have_the_documented_fields(worked: Home, words: list[str]):
+    said = worked.command(*words, "--json")
+    assert said.code == 0
+    assert [set(row) for row in said.json] == [ROW_FIELDS, ROW_FIELDS]
+    row = {name: said.json[0][name] for name in sorted(ROW_FIELDS - {"seconds"})}
+    assert row == {
+        "clip": "a",
+        "kind": "clip",
+        "duration_s": 2.0,
+        "resolution": "160x90",
+        "frames": 1,
+        "shots": 2,
+        "descriptions": 1,
+        "cost_usd": 0.0,
+        "state": "up to date",
+        "asset": None,
+        "reason": "",
+    }
+
+
+def test_show_as_json_has_the_row_the_source_and_every_asset(worked: Home):
+    told = worked.command("show", "b", "--json").json
+    assert set(told) == ROW_FIELDS | {"source", "assets"}
+    assert told["source"]["uri"] == str(worked.videos / "b.mp4")
+    assert list(told["assets"]) == CLIP_ASSETS
+    assert told["assets"]["frames"] == {
+        "state": "up to date",
+        "reason": "",
+        "path": str(worked.path / "data" / "frames" / "b.parquet"),
+    }
+
+
+def test_add_as_json_has_keys_by_what_became_of_them_and_refusals_by_uri(worked: Home, tmp_path: Path):
+    other = film(tmp_path / "a.mp4")
+    said = worked.command("add", str(tmp_path), str(worked.videos), "--json")
+    assert said.code == 1
+    assert set(said.json) == {"added", "replaced", "moved", "unchanged", "refused"}
+    assert said.json["unchanged"] == ["a", "b"]
+    assert list(said.json["refused"]) == [str(other)]
+
+
+def test_doctor_as_json_has_findings(worked: Home):
+    said = worked.command("doctor", "--json")
+    assert said.code == 0
+    assert [set(one) for one in said.json] == [{"what", "good", "said"}] * len(said.json)
+    assert {"python", "profile", "store", "shot_model", "describer", "devices", "disk", "instance"} <= {
+        one["what"] for one in said.json
+    }
+
+
+def test_remove_as_json_has_the_keys_and_what_became_of_artifacts(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("remove", "a", "--json")
+    assert (said.code, said.json) == (0, {"removed": ["a"], "artifacts": "kept"})
+
+
+def test_status_tells_what_is_missing_and_ends_with_1(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("status")
+    assert said.code == 1
+    assert "a missing: raw_clip" in said.out
+    [row] = home.command("status", "--json").json
+    assert (row["state"], row["asset"], row["kind"]) == ("missing", "raw_clip", "clip")
+
+
+def test_status_without_clips_tells_how_to_add_some(home: Home):
+    said = home.command("status")
+    assert (said.code, said.out) == (
+        0,
+        "No clip is registered. `vidassets add FOLDER` registers the videos of a folder.\n",
+    )
+
+
+def test_remove_keeps_artifacts_and_adding_again_finds_all_up_to_date(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.command("run")
+    assert home.command("remove", "a").out == "a: taken out; artifacts kept\n"
+    assert home.partitions() == {}
+    assert home.store.exists("frames", "a")
+    home.command("add", str(home.videos))
+    assert home.states() == {}
+
+
+def test_remove_with_artifacts_deletes_all_of_that_clip_and_nothing_of_another(home: Home):
+    for place, name in enumerate("ab"):
+        film(home.videos / f"{name}.mp4", place=place)
+    home.command("add", str(home.videos))
+    home.command("run")
+    home.command("remove", "a", "--artifacts")
+    left = {path.relative_to(home.path / "data").as_posix() for path in (home.path / "data").rglob("a.*")}
+    assert left == set()
+    assert home.states() == {}
+    assert (home.videos / "a.mp4").exists()
+
+
+def test_an_episode_is_in_both_sets_and_is_told_as_such(home: Home):
+    film(home.videos / "show" / "S1" / "E2" / "episode.mp4")
+    film(home.videos / "c.mp4")
+    home.command("add", str(home.videos / "show" / ".."), "--kind", "episode")
+    assert home.partitions() == {"clips": ["c", "show-s01e02"], "episodes": ["c", "show-s01e02"]}
+    assert [row["kind"] for row in home.command("status", "--json").json] == ["episode", "episode"]
+
+
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        pytest.param(["show", "none"], "none: no clip of this key. `vidassets status` lists them", id="unknown key"),
+        pytest.param(["show", "a,b"], "a,b: no clip of this key", id="two keys to show"),
+        pytest.param(["show", ""], "no clip of this key", id="no key to show"),
+        pytest.param(["remove", "a", "none"], "none: no clip of this key", id="unknown key to remove"),
+        pytest.param(["remove", ""], "no clip of this key", id="no key to remove"),
+        pytest.param(["remove", "a,b"], "a,b: no clip of this key", id="keys with a comma to remove"),
+        pytest.param(["run", "--clips", "a,none"], "none: no clip of this key", id="unknown clip"),
+        pytest.param(["run", "--clips", ","], "--clips", id="no clip at all"),
+        pytest.param(["run", "--select", "fraems"], "Name assets: description_costs", id="unknown asset"),
+        pytest.param(["run", "--select", "frames or"], "Name assets: description_costs", id="no selection"),
+        pytest.param(["run", "--select", "source_video"], "Name assets", id="nothing that a run makes"),
+        pytest.param(["run", "--set", "fraems.interval_s=5"], "there is no asset fraems", id="setting of no asset"),
+        pytest.param(["run", "--set", "frames.intervals=5"], "It takes: interval_s", id="unknown setting"),
+        pytest.param(["run", "--set", "frames.interval_s=-1"], "greater than 0", id="setting out of bounds"),
+        pytest.param(["run", "--set", "raw_clip.x=1"], "takes no settings", id="asset without settings"),
+        pytest.param(["run", "--set", "interval_s=5"], "write asset.setting=value", id="setting without asset"),
+        pytest.param(["run", "--set", "frames.interval_s=["], "write asset.setting=value", id="value that is no YAML"),
+        pytest.param(["add", "/nowhere/at/all"], "nothing is there. Check the path", id="no such folder"),
+        pytest.param(["add", "."], "Looked for", id="a folder without videos"),
+    ],
+)
+def test_what_cannot_be_carried_out_ends_with_2_and_tells_the_mend(
+    worked: Home, words: list[str], mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    said = worked.command(*words)
+    assert said.code == 2
+    assert mend in _flat(said.err)
+    assert said.err.startswith("error ")
+    assert worked.partitions() == {"clips": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("environment", "mend"),
+    [
+        pytest.param({"VIDASSETS_PROFILE": "none"}, "no such profile. VIDASSETS_PROFILE names one", id="no profile"),
+        pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "x"}, "interval_s", id="a variable of another type"),
+        pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "["}, "VIDASSETS__FRAMES__INTERVAL_S", id="no YAML"),
+        pytest.param({"VIDASSETS__STORE": "x"}, "VIDASSETS__KEY__FIELD", id="a variable without a field"),
+        pytest.param({"VIDASSETS__STORE__ROOT": "/dev/null/data"}, "/dev/null", id="no place for a store"),
+        pytest.param({"VIDASSETS__STORE__ROOT": "ftp://host/data"}, "a store is a folder or s3://", id="no store"),
+        pytest.param({"DAGSTER_HOME": "/dev/null/home"}, "DAGSTER_HOME", id="no place for Dagster"),
+        pytest.param({"VIDASSETS_WATCH": "films=/data"}, "write kind=place", id="no kind to watch"),
+    ],
+)
+@pytest.mark.parametrize("command", ["add", "run"])
+def test_a_deployment_that_cannot_work_ends_with_2_and_tells_the_mend(
+    home: Home, command: str, environment: dict[str, str], mend: str
+):
+    film(home.videos / "a.mp4")
+    said = home.command(*(("add", str(home.videos)) if command == "add" else ("run",)), **environment)
+    assert said.code == 2
+    assert mend in _flat(said.err)
+
+
+def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):
+    film(home.videos / "a.mp4")
+    assert home.command("add", str(home.videos), str(home.path / "none")).code == 2
+    assert home.partitions() == {}
+
+
+def test_an_artifact_deleted_by_hand_is_made_again_and_nothing_else(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.command("run")
+    before = home.events()
+    home.store.delete("shots", "a")
+    said = home.command("status")
+    assert "a missing: shots its artifact is gone from the store" in said.out
+    assert home.command("run").code == 0
+    assert changed(before, home.events()) == {"a": ["shots"]}
+
+
+def test_a_stored_artifact_without_its_event_is_made_again(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.store.write_bytes("raw_clip", "a", "parquet", b"stored by a process that was killed before it told")
+    assert home.command("run").code == 0
+    assert changed({}, home.events()) == {"a": CLIP_ASSETS}
+    assert home.table("raw_clip", "a")["uri"].to_list() == [str(home.videos / "a.mp4")]
+
+
+def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.command("run")
+    home.store.write_bytes("frames", "a", "parquet", b"not parquet")
+    said = home.command("run", "--select", "frame_descriptions", "--force")
+    assert said.code == 1
+    assert "does not read as Parquet" in said.out
+    assert home.command("run", "--select", "frames", "--force").code == 0
+    assert home.command("run").code == 0
+
+
+def test_costs_that_cannot_be_told_are_a_failure_with_its_cause(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.store.records("paid_calls").write_bytes(f"00/{'0' * 64}.{'1' * 12}.ok.5.json", b"not JSON")
+    said = home.command("run")
+    assert said.code == 1
+    assert "description_costs" in said.err
+    assert "this object of the ledger of paid calls cannot be read" in _flat(said.err)
+
+
+def test_brackets_in_a_path_are_told_as_they_are(home: Home):
+    path = film(home.videos / "[red]" / "[b] a.mp4")
+    home.command("add", str(home.videos))
+    home.command("run", "--select", "raw_clip")
+    [key] = home.partitions()["clips"]
+    assert str(path) in home.command("show", key).out
+    path.unlink()
+    assert str(path) in "".join(home.command("run", "--select", "raw_clip").err.splitlines())
+
+
+def _flat(text: str) -> str:
+    """One line of what was folded at the width of a terminal."""
+    return " ".join(text.split())
