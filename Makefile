@@ -36,11 +36,12 @@ test: $(VENV)/.test ## what CI runs: lint, types, layers, tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.test ## ruff, pyright, import-linter
+lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
 
 format: $(VENV)/.test ## format, and mend what ruff can
 	@$(BIN)/ruff format .
@@ -71,5 +72,6 @@ $(VENV)/.test: $(VENV)/.run
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+# Made once: one that was changed, for PostgreSQL say, is left as it is.
+$(DAGSTER_HOME)/dagster.yaml:
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@

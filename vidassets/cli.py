@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from vidassets.errors import InvalidKey, ProfileError, VidassetsError
 
@@ -66,8 +67,8 @@ def add(
 
     total = Registration()
     with _opened() as deployment:
-        for path in paths:
-            found = find_videos(path, kind.value)
+        # All are looked at before any is registered: a misspelt path leaves nothing half done.
+        for found in [find_videos(path, kind.value) for path in paths]:
             result = register(deployment.instance, deployment.store, found.sources)
             total.refused |= {one.uri: one.reason for one in found.refused} | result.refused
             for name in ("added", "replaced", "moved", "unchanged"):
@@ -99,13 +100,13 @@ def run(
 
     with _opened() as deployment:
         gone = refresh(deployment.instance, deployment.store)
-        keys = _keys(deployment, clips)
+        keys = _chosen(deployment, clips)
         work = deployment.workload(keys, [select] if select else [], _settings(settings or []), force)
         with shown(err) as progress:
             done = work.do(progress.expect)
         for key, uri in gone.items():
             err.print(
-                f"[yellow]gone[/] {key}: {uri} is no longer there. Its artifacts are kept; "
+                f"[yellow]gone[/] {key}: {escape(uri)} is no longer there. Its artifacts are kept; "
                 f"`vidassets remove {key}` takes it out.",
                 highlight=False,
             )
@@ -121,7 +122,10 @@ def run(
             err.print(
                 f"{len(bad)} of {len(keys)} clips are not up to date ({len(worked_on)} worked on).", highlight=False
             )
-    raise typer.Exit(1 if bad else 0)
+        for name, cause in work.failures.items():
+            err.print(f"[red]failed[/] [cyan]{name}[/] ", end="", highlight=False)
+            err.print(cause, markup=False, highlight=False)
+    raise typer.Exit(1 if bad or work.failures else 0)
 
 
 @app.command()
@@ -130,7 +134,7 @@ def status(clips: Clips = "", as_json: Json = False) -> None:
     from vidassets.tables import states_table
 
     with _opened() as deployment:
-        keys = _keys(deployment, clips)
+        keys = _chosen(deployment, clips)
         rows = _rows(deployment, keys)
         if not as_json and keys:
             work = deployment.workload(keys)
@@ -147,7 +151,7 @@ def show(key: Annotated[str, typer.Argument(help="A clip's key.")], as_json: Jso
     from vidassets.tables import cells_table
 
     with _opened() as deployment:
-        [key] = _keys(deployment, key)
+        [key] = _keys(deployment, [key])
         work, source = deployment.workload([key]), read_source(deployment.store, key)
         paths = {one.name: deployment.store.uri(one.name, key, one.artifact.extension) for one in work.clip_assets}
         board = work.board()
@@ -161,11 +165,13 @@ def show(key: Annotated[str, typer.Argument(help="A clip's key.")], as_json: Jso
             return
         if source:
             out.print(
-                f"[bold]{key}[/] ({source.kind}): {source.uri}, {source.size_bytes / 1e6:.2f} MB", highlight=False
+                f"[bold]{key}[/] ({source.kind}): {escape(source.uri)}, {source.size_bytes / 1e6:.2f} MB",
+                highlight=False,
+                soft_wrap=True,
             )
         out.print(cells_table(board, key, paths))
         if (facts := board.cells["raw_clip", key].made) and "preview" in facts.metadata:
-            out.print(_plain(str(facts.metadata["preview"].value)), highlight=False)
+            out.print(_plain(str(facts.metadata["preview"].value)), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -188,33 +194,43 @@ def doctor(as_json: Json = False) -> None:
 def remove(
     keys: Annotated[list[str], typer.Argument(help="Clips' keys.")],
     artifacts: Annotated[bool, typer.Option(help="Delete their artifacts too; nobody asks again.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Take clips out of the partition sets. The videos are never touched; artifacts are kept unless told otherwise."""
     from vidassets.automation.registration import unregister
 
     with _opened() as deployment:
-        assets = deployment.workload([]).clip_assets
-        for key in _keys(deployment, ",".join(keys)):
+        removed, became = _keys(deployment, keys), "deleted" if artifacts else "kept"
+        assets = deployment.workload([]).clip_assets if artifacts else []
+        for key in removed:
             unregister(deployment.instance, deployment.store, key)
-            if artifacts:
-                for asset in assets:
-                    deployment.store.delete(asset.name, key, asset.artifact.extension)
-            out.print(f"{key}: taken out; artifacts {'deleted' if artifacts else 'kept'}", highlight=False)
+            for asset in assets:
+                deployment.store.delete(asset.name, key, asset.artifact.extension)
+            if not as_json:
+                out.print(f"{key}: taken out; artifacts {became}", highlight=False)
+    if as_json:
+        print(json.dumps({"removed": removed, "artifacts": became}))
 
 
-def _keys(deployment: Any, clips: str) -> list[str]:
-    """Registered keys: all, or those asked for.
+def _chosen(deployment: Any, clips: str) -> list[str]:
+    """The keys that `--clips` names, in the order of registration; all without it."""
+    if not clips:
+        return list(deployment.instance.get_dynamic_partitions("clips"))
+    return _keys(deployment, [key.strip() for key in clips.split(",")])
+
+
+def _keys(deployment: Any, wanted: list[str]) -> list[str]:
+    """These keys, in the order of registration.
 
     Raises:
-        InvalidKey: one that is not registered.
+        InvalidKey: one that is not registered, such as an empty one.
     """
-    registered = list(deployment.instance.get_dynamic_partitions("clips"))
-    wanted = [key for key in clips.split(",") if key]
-    if unknown := [key for key in wanted if key not in registered]:
+    registered = deployment.instance.get_dynamic_partitions("clips")
+    if unknown := [key or "(an empty key)" for key in wanted if key not in registered]:
         raise InvalidKey(
             f"{', '.join(unknown)}: no clip of this key. `vidassets status` lists them; `vidassets add` adds."
         )
-    return [key for key in registered if key in wanted] if wanted else registered
+    return [key for key in registered if key in wanted]
 
 
 def _settings(texts: list[str]) -> dict[str, dict[str, Any]]:
@@ -223,9 +239,13 @@ def _settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         name, equals, value = text.partition("=")
         asset, dot, setting = name.partition(".")
+        mend = "write asset.setting=value, such as frames.interval_s=5"
         if not (equals and dot and setting):
-            raise ProfileError(f"--set {text}: write asset.setting=value, such as frames.interval_s=5.")
-        settings.setdefault(asset, {})[setting] = yaml.safe_load(value)
+            raise ProfileError(f"--set {text}: {mend}.")
+        try:
+            settings.setdefault(asset, {})[setting] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ProfileError(f"--set {text}: {mend}; the value is not YAML: {error}") from error
     return settings
 
 
@@ -253,7 +273,12 @@ def _print_rows(deployment: Any, rows: list[dict[str, Any]], as_json: bool) -> N
             if row["state"] != "up to date":
                 out.print(f"\n[bold]{row['clip']}[/] {row['state']}: [cyan]{row['asset']}[/] ", end="", highlight=False)
                 out.print(row["reason"], markup=False, highlight=False, soft_wrap=True)
-        out.print(f"\nArtifacts: {deployment.profile.resources['store'].root}", highlight=False, soft_wrap=True)
+        out.print(
+            f"\nArtifacts: {deployment.profile.resources['store'].root}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
         out.print("No clip is registered. `vidassets add FOLDER` registers the videos of a folder.")
 

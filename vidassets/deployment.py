@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.instance import InstanceRef
@@ -29,9 +30,18 @@ class Deployment:
 
     settings: Settings
     profile: Profile
-    definitions: dg.Definitions
     instance: dg.DagsterInstance
     store: ArtifactStore
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """The graph under this profile; built when asked for, so that `doctor` can tell why it cannot be.
+
+        Raises:
+            ProfileError: settings that an asset does not take.
+            ModelMissing: a package that the profile names is not installed.
+        """
+        return build_definitions(self.profile, self.settings.environment)
 
     def workload(
         self,
@@ -51,11 +61,7 @@ class Deployment:
             ProfileError: no such asset or setting.
         """
         names = self.selected(select)
-        for name, values in (settings or {}).items():
-            asset = next((one for one in CLIP_ASSETS if one.name == name), None)
-            if asset is None:
-                raise ProfileError(f"--set {name}.…: there is no asset {name}; there are {', '.join(sorted(names))}.")
-            asset.configured(values)
+        chosen = {name: self._above_profile(name, values) for name, values in (settings or {}).items()}
         return Workload(
             self.definitions,
             self.instance,
@@ -63,9 +69,21 @@ class Deployment:
             [asset for asset in CLIP_ASSETS if asset.name in names],
             [asset for asset in DATASET_ASSETS if asset.name in names],
             clips,
-            settings or {},
+            chosen,
             force,
         )
+
+    def _above_profile(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """An asset's settings in the profile, with those given for a launch above them."""
+        asset = next((one for one in CLIP_ASSETS if one.name == name), None)
+        if asset is None:
+            known = ", ".join(sorted(one.name for one in CLIP_ASSETS))
+            raise ProfileError(f"--set {name}.…: there is no asset {name}; there are {known}.")
+        in_profile = self.profile.assets.get(name, {})
+        chosen = {**in_profile, **values}
+        config, defined = (cast(type[dg.Config], asset.configured(one))() for one in (chosen, in_profile))
+        asset.check_launch(config, asset.wanted_inputs(defined))
+        return chosen
 
     def selected(self, select: Sequence[str]) -> set[str]:
         """Names of the assets that a selection means; all without one."""
@@ -79,8 +97,10 @@ class Deployment:
                 found = {key.to_user_string() for key in dg.AssetSelection.from_string(text).resolve(graph)}
             except dg.DagsterError as error:
                 raise ProfileError(f"--select {text}: {error}. Name assets: {', '.join(sorted(made_here))}.") from error
-            if not found:
-                raise ProfileError(f"--select {text}: selects nothing. Name assets: {', '.join(sorted(made_here))}.")
+            if not found & made_here:
+                raise ProfileError(
+                    f"--select {text}: selects nothing that a run makes. Name assets: {', '.join(sorted(made_here))}."
+                )
             keys |= found
         return keys & made_here
 
@@ -95,12 +115,18 @@ def opened(environment: Mapping[str, str]) -> Iterator[Deployment]:
         raise ProfileError(f"{settings.profile_path}: store: expected a vidassets.resources.store.Store.")
     reference = InstanceRef.from_dir(str(_dagster_home(settings)), overrides=NO_CAPTURE)
     with dg.DagsterInstance.from_ref(reference) as instance:
-        yield Deployment(settings, profile, build_definitions(profile, environment), instance, store.open())
+        yield Deployment(settings, profile, instance, store.open())
 
 
 def _dagster_home(settings: Settings) -> Path:
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists() and (PROJECT / "dagster.yaml").exists():
-        shutil.copy(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists() and (PROJECT / "dagster.yaml").exists():
+            shutil.copy(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    except OSError as error:
+        raise ProfileError(
+            f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME to a folder that can be "
+            "written, or give this user permission."
+        ) from error
     return home.resolve()

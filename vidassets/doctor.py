@@ -35,6 +35,7 @@ def examine(deployment: Deployment) -> Iterator[Finding]:
         if hasattr(resource, "identity"):
             yield _asked(key, lambda resource=resource: _model(resource))
         yield from _credentials(key, resource)
+    yield _asked("graph", lambda: _graph(deployment))
     yield _asked("decoder", _decoder)
     yield _devices()
     yield _disk(deployment)
@@ -70,6 +71,11 @@ def _credentials(key: str, resource: dg.ConfigurableResource) -> Iterator[Findin
             yield Finding(f"{key} credentials", there, said)
 
 
+def _graph(deployment: Deployment) -> str:
+    assets = deployment.definitions.resolve_asset_graph().materializable_asset_keys
+    return f"{len(assets)} assets under this profile's settings"
+
+
 def _decoder() -> str:
     return f"PyAV {importlib.metadata.version('av')} brings its own ffmpeg libraries; no ffmpeg program is needed"
 
@@ -86,8 +92,10 @@ def _devices() -> Finding:
 
 
 def _disk(deployment: Deployment) -> Finding:
-    free = shutil.disk_usage(deployment.settings.home).free
-    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 2**30:.1f} GiB free at {deployment.settings.home}")
+    home = deployment.settings.home
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 2**30:.1f} GiB free at {there}")
 
 
 def _instance(deployment: Deployment) -> str:

@@ -69,9 +69,7 @@ class Ui:
             "selector": IMPLICIT_JOB | {"assetSelection": _keys(assets)},
             "mode": "default",
             "runConfigData": "{}",
-            "executionMetadata": {
-                "tags": [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]
-            },
+            "executionMetadata": {"tags": [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]},
         }
         [launched] = self.ask(LAUNCH_RUNS, params=[params])["launchMultipleRuns"]["launchMultipleRunsResult"]
         return launched["run"]["runId"]

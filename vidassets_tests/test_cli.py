@@ -364,20 +364,36 @@ def test_what_cannot_be_carried_out_ends_with_2_and_tells_the_mend(
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "x"}, "interval_s", id="a variable of another type"),
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "["}, "VIDASSETS__FRAMES__INTERVAL_S", id="no YAML"),
         pytest.param({"VIDASSETS__STORE": "x"}, "VIDASSETS__KEY__FIELD", id="a variable without a field"),
-        pytest.param({"VIDASSETS__STORE__ROOT": "/dev/null/data"}, "/dev/null", id="no place for a store"),
         pytest.param({"VIDASSETS__STORE__ROOT": "ftp://host/data"}, "a store is a folder or s3://", id="no store"),
         pytest.param({"DAGSTER_HOME": "/dev/null/home"}, "DAGSTER_HOME", id="no place for Dagster"),
-        pytest.param({"VIDASSETS_WATCH": "films=/data"}, "write kind=place", id="no kind to watch"),
     ],
 )
-@pytest.mark.parametrize("command", ["add", "run"])
 def test_a_deployment_that_cannot_work_ends_with_2_and_tells_the_mend(
-    home: Home, command: str, environment: dict[str, str], mend: str
+    worked: Home, environment: dict[str, str], mend: str
 ):
-    film(home.videos / "a.mp4")
-    said = home.command(*(("add", str(home.videos)) if command == "add" else ("run",)), **environment)
+    said = worked.command("run", **environment)
     assert said.code == 2
     assert mend in _flat(said.err)
+
+
+def test_a_store_that_cannot_be_written_ends_with_2_and_registers_nothing(home: Home):
+    film(home.videos / "a.mp4")
+    said = home.command("add", str(home.videos), VIDASSETS__STORE__ROOT="/dev/null/data")
+    assert said.code == 2
+    assert "/dev/null/data" in said.err
+    assert home.partitions() == {}
+
+
+def test_a_variable_that_the_profile_names_and_nobody_set_ends_with_2_and_is_named(home: Home):
+    described = "vidassets.resources.describers.OpenAICompatibleDescriber"
+    home.profile(f"describer: {{class: {described}, api_key: {{env: NO_SUCH_KEY}}}}")
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run")
+    assert said.code == 2
+    assert 'environment variable "NO_SUCH_KEY" which is not set' in _flat(said.err)
+    assert "Stack Trace" not in said.err
+    assert home.command("run", "--select", "shots or shot_scores or raw_clip").code == 0
 
 
 def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):
@@ -429,8 +445,44 @@ def test_costs_that_cannot_be_told_are_a_failure_with_its_cause(home: Home):
     assert "this object of the ledger of paid calls cannot be read" in _flat(said.err)
 
 
+DOCTORED = [
+    pytest.param(
+        {"VIDASSETS__STORE__ROOT": "/dev/null/data"}, "", {"store": "/dev/null/data"}, id="a store that is no folder"
+    ),
+    pytest.param(
+        {},
+        "describer: {class: vidassets.resources.describers.OpenAICompatibleDescriber, api_key: {env: NO_SUCH_KEY}}",
+        {"describer credentials": "NO_SUCH_KEY: not set; export it"},
+        id="a key that is not set",
+    ),
+    pytest.param(
+        {},
+        "shot_model: {class: vidassets_tests.absent_model.AbsentModel}",
+        {"shot_model": "pip install no-such-model", "graph": "pip install no-such-model"},
+        id="a model that is not installed",
+    ),
+    pytest.param(
+        {},
+        "assets: {frames: {intervals: 5}}",
+        {"graph": "It takes: interval_s"},
+        id="a setting that there is not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environment", "profile", "bad"), DOCTORED)
+def test_doctor_tells_what_is_wrong_and_how_to_mend_it(
+    home: Home, environment: dict[str, str], profile: str, bad: dict[str, str]
+):
+    home.profile(profile)
+    said = home.command("doctor", "--json", **environment)
+    found = {one["what"]: one["said"] for one in said.json if not one["good"]}
+    assert (said.code, set(found)) == (1, set(bad))
+    assert {what: mend for what, mend in bad.items() if mend in found[what]} == bad
+
+
 def test_brackets_in_a_path_are_told_as_they_are(home: Home):
-    path = film(home.videos / "[red]" / "[b] a.mp4")
+    path = film(home.videos / "x [red]" / "[b] a.mp4")
     home.command("add", str(home.videos))
     home.command("run", "--select", "raw_clip")
     [key] = home.partitions()["clips"]

@@ -88,7 +88,9 @@ def _asset_lines(graph: AssetGraph, node: AssetNode, pool: str | None) -> Iterat
         "kinds": _listed(node.kinds),
         "owners": _listed(node.owners),
         "per": node.tags.get("per"),
-        "partitions": node.partitions_def.name if isinstance(node.partitions_def, dg.DynamicPartitionsDefinition) else None,
+        "partitions": node.partitions_def.name
+        if isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
+        else None,
         "made from": _listed(parent.to_user_string() for parent in node.parent_keys),
         "version": (node.code_version or "").partition("-")[0],
         "clips a run": policy and policy.max_partitions_per_run,

@@ -1,4 +1,4 @@
-"""Every command of the README runs, in its order; what needs a cluster, a bill or Docker is checked by what it names."""
+"""Every command of the README runs, in its order; what needs S3, a bill or Docker is checked by what it names."""
 
 import os
 import re

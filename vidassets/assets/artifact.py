@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from vidassets.errors import SchemaViolation
 from vidassets.schemas import dy
-from vidassets.storage.store import ArtifactStore
+from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,13 @@ class Artifact:
         """Store a value, whole or not at all.
 
         Raises:
-            SchemaViolation: the table does not keep its declaration.
+            SchemaViolation: the table does not keep its declaration, or holds rows of another clip.
         """
         if self.schema is not None:
+            if "clip" in value.columns and key != UNPARTITIONED_KEY and not (value["clip"] == key).all():
+                raise SchemaViolation(
+                    f"{self.name}: {key}: holds rows of another clip: {value['clip'].unique().to_list()}."
+                )
             store.write_table(self.name, key, value, self.schema)
         else:
             store.write_bytes(self.name, key, self.extension, value)

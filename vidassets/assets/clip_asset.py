@@ -7,7 +7,7 @@ one is worked on. How they are kept, and why so: docs/decisions/0002-batches-of-
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -64,6 +64,7 @@ class ClipAsset:
     ahead: Mapping[str, Callable[..., Iterable[Any]]]
     once: Mapping[str, Callable[..., Any]]
     only_if: Mapping[str, str]
+    references: Mapping[str, list[str]]
 
     @property
     def name(self) -> str:
@@ -96,6 +97,23 @@ class ClipAsset:
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
         return [name for name in self.inputs if name not in self.only_if or getattr(config, self.only_if[name])]
+
+    def check_launch(self, config: dg.Config | None, inputs: Collection[str]) -> None:
+        """Refuse settings given at launch that would add an input: what an asset depends on is the profile's to say.
+
+        Args:
+            config: in force for the launch.
+            inputs: those that the asset was defined with.
+        Raises:
+            ProfileError: naming the setting, and where it belongs.
+        """
+        for name in self.wanted_inputs(config):
+            if name not in inputs:
+                flag = self.only_if[name]
+                raise ProfileError(
+                    f"{flag} adds {name} to what {self.name} depends on: "
+                    f"set it in the profile (assets: {self.name}: {flag}: true), not at launch."
+                )
 
     def code_version(self, config: dg.Config | None, identities: Mapping[str, Mapping[str, str]]) -> str:
         """The declared version, and a digest of what else changes results: settings, and the models of resources."""
@@ -163,6 +181,7 @@ def clip_asset(
     ahead: Mapping[str, Callable[..., Iterable[Any]]] | None = None,
     once: Mapping[str, Callable[..., Any]] | None = None,
     only_if: Mapping[str, str] | None = None,
+    references: Mapping[str, list[str]] | None = None,
 ) -> Callable[[Callable[..., Any]], ClipAsset]:
     """Declare an asset by a function of one clip.
 
@@ -183,6 +202,7 @@ def clip_asset(
         ahead: parameter name → function of inputs, resources and `config` that yields decoded pieces.
         once: parameter name → function of resources that opens what all clips of a run share.
         only_if: input → the boolean setting that asks for it.
+        references: input table → the columns that are its foreign key; checked before the artifact is stored.
     """
 
     def declare(function: Callable[..., Any]) -> ClipAsset:
@@ -209,6 +229,7 @@ def clip_asset(
             ahead=streams,
             once=shared,
             only_if=only_if or {},
+            references=references or {},
         )
 
     return declare

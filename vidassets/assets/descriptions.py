@@ -67,6 +67,7 @@ def _first_rows(artifact: pl.DataFrame) -> str:
         )
     ],
     preview=_first_rows,
+    references={"frames": ["clip", "frame_index"]},
     once={"ledger": _ledger},
 )
 def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", ledger: "Ledger") -> ClipResult:

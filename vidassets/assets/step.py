@@ -15,6 +15,7 @@ from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import ClipAsset, ClipResult, digest, plain
 from vidassets.assets.lineage import Made, latest, provenance
 from vidassets.assets.prefetch import Inputs, read_ahead
+from vidassets.storage.tables import check_foreign_key
 
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
 INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some
@@ -133,13 +134,7 @@ class ClipStep:
             )
 
     def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> _Batch:
-        for name, flag in self.asset.only_if.items():
-            if getattr(config, flag) and name not in self.inputs:
-                raise dg.Failure(
-                    f"{flag} adds {name} to what {self.asset.name} depends on: "
-                    f"set it in the profile (assets: {self.asset.name}: {flag}: true), not at launch.",
-                    allow_retries=False,
-                )
+        self.asset.check_launch(config, self.inputs)
         clips, instance = list(context.partition_keys), context.instance
         parents = {dg.AssetKey(name): latest(instance, dg.AssetKey(name), clips) for name in self.inputs}
         resources = {name: getattr(context.resources, name) for name in self.asset.resources}
@@ -175,6 +170,8 @@ class ClipStep:
         values = {**dict.fromkeys(asset.inputs), **inputs.values, **batch.shared, "clip": inputs.clip}
         result = asset.function(**_arguments(asset.function, values))
         result = result if isinstance(result, ClipResult) else ClipResult(result)
+        for parent, columns in asset.references.items():
+            check_foreign_key(result.value, values[parent], columns, name=asset.name, parent_name=parent)
         store = context.resources.store.open()
         asset.artifact.write(store, inputs.clip, result.value)
         metadata: dict[str, Any] = {"path": store.uri(asset.name, inputs.clip, asset.artifact.extension)}

@@ -8,12 +8,15 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.events import DagsterEventType
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
+
+from vidassets.errors import ProfileError
 
 PROCESS_TAG = "vidassets/process"  # host and process that a run lives in, if a command launched it
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the event log keeps it all
@@ -40,6 +43,8 @@ def launch(
         again: an earlier run that this one takes up: what it finished is not repeated.
     Returns:
         The run as recorded; its status tells how it ended.
+    Raises:
+        ProfileError: settings that no run can begin with, such as a variable of the environment that is not set.
     """
     range_tags: dict[str, str] = {}
     if isinstance(clips, str) or (clips and clips[0] == clips[1]):
@@ -48,17 +53,33 @@ def launch(
         range_tags = {ASSET_PARTITION_RANGE_START_TAG: clips[0], ASSET_PARTITION_RANGE_END_TAG: clips[1]}
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
     ops = {name: {"config": dict(settings)} for name, settings in (config or {}).items() if settings}
-    run = instance.create_run_for_job(
-        job,
-        run_config=QUIET | ({"ops": ops} if ops else {}),
-        tags={**(tags or {}), **range_tags, PROCESS_TAG: _process(os.getpid())},
-        asset_selection=frozenset(assets),
-        parent_run_id=again.run_id if again else None,
-        root_run_id=(again.root_run_id or again.run_id) if again else None,
-    )
+    try:
+        run = instance.create_run_for_job(
+            job,
+            run_config=QUIET | ({"ops": ops} if ops else {}),
+            tags={**(tags or {}), **range_tags, PROCESS_TAG: _process(os.getpid())},
+            asset_selection=frozenset(assets),
+            parent_run_id=again.run_id if again else None,
+            root_run_id=(again.root_run_id or again.run_id) if again else None,
+        )
+    except dg.DagsterInvalidConfigError as error:
+        cause = str(error).partition("\n\nStack Trace")[0]
+        raise ProfileError(f"{cause}\n`vidassets doctor` tells what the profile needs and does not find.") from error
     execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     finished = instance.get_run_by_id(run.run_id)
     return finished or run
+
+
+def failure_cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Why a run failed: what its first failed step raised, without the wrappings of Dagster, or the run itself."""
+    for record in instance.all_logs(run.run_id, of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}):
+        event = record.dagster_event
+        error = getattr(event.event_specific_data, "error", None) if event else None
+        while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
+            error = error.cause
+        if error is not None:
+            return error.message.strip()
+    return f"run {run.run_id} ended as {run.status.value}"
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:

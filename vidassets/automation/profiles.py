@@ -103,7 +103,10 @@ def _with_overrides(values: dict[str, Any], environment: Mapping[str, str], path
         key, _, field = variable.removeprefix(OVERRIDE_PREFIX).lower().partition("__")
         if not field:
             raise ProfileError(f"{variable}: should be {OVERRIDE_PREFIX}KEY__FIELD, such as VIDASSETS__STORE__ROOT.")
-        over = {key: {field: yaml.safe_load(text)}}
+        try:
+            over = {key: {field: yaml.safe_load(text)}}
+        except yaml.YAMLError as error:
+            raise ProfileError(f"{variable}={text}: not YAML: {error}. Put text in quotes.") from error
         values = _merged(values, over if key in RESOURCE_KEYS else {"assets": over})
     return values
 

@@ -11,7 +11,7 @@ import dagster as dg
 from vidassets.assets.clip_asset import CLIPS_PER_RUN, ClipAsset
 from vidassets.assets.dataset_asset import DatasetAsset
 from vidassets.assets.partitions import clips as clips_set
-from vidassets.automation.launch import close_dead_runs, launch
+from vidassets.automation.launch import close_dead_runs, failure_cause, launch
 from vidassets.automation.status import Board, State, contiguous, dataset_is_stale
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
@@ -40,6 +40,7 @@ class Workload:
         clips: keys.
         settings: by asset, given for this launch.
         force: make all of it, whatever its state.
+        failures: after `do`, assets over all clips that could not be made, with the cause.
     """
 
     definitions: dg.Definitions
@@ -50,6 +51,7 @@ class Workload:
     clips: Sequence[str]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     force: bool = False
+    failures: dict[str, str] = field(default_factory=dict, init=False)
 
     def versions(self) -> dict[str, str]:
         """The code version of every asset, as defined."""
@@ -108,6 +110,8 @@ class Workload:
         for asset in self.dataset_assets:
             registered = self.instance.get_dynamic_partitions(str(clips_set.name))
             if self.force or dataset_is_stale(self.instance, self.store, asset, registered):
-                launch(self.definitions, self.instance, [dg.AssetKey(asset.name)], tags=tags)
+                run = launch(self.definitions, self.instance, [dg.AssetKey(asset.name)], tags=tags)
+                if not run.is_success:
+                    self.failures[asset.name] = failure_cause(self.instance, run)
                 attempted.add((asset.name, UNPARTITIONED_KEY))
         return attempted

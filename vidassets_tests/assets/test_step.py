@@ -4,17 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 import dagster as dg
+import numpy as np
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
+from vidassets.assets.clip_asset import clip_asset
 from vidassets.assets.step import FAILED
+from vidassets.automation.executor import isolating_executor
+from vidassets.automation.launch import launch
 from vidassets.errors import StoreUnreachable
+from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.assets.conftest import CHAIN, Toy
-from vidassets_tests.toy_graph import toy_definitions
+from vidassets_tests.toy_graph import number, toy_definitions
 
 
 def test_a_batch_makes_every_layer_of_every_clip_in_one_run(toy: Toy):
@@ -133,6 +140,31 @@ def test_settings_given_at_launch_make_what_is_below_stale(toy: Toy):
         assert _stale(toy, {}) == {"report": StaleStatus.STALE}
         toy.run("doubled", clips=clips)
         assert _stale(toy, {}) == {}
+
+
+def test_the_next_clip_is_decoded_while_this_one_is_inferred(toy: Toy):
+    decoded = {"a": threading.Event(), "b": threading.Event()}
+
+    def pieces(number: bytes) -> Iterator[np.ndarray]:
+        yield np.zeros(8, np.uint8)
+        decoded["a" if number == b"1" else "b"].set()
+
+    @clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt", ahead={"decoded_ahead": pieces})
+    def watched(clip: str, decoded_ahead: Iterator[np.ndarray]) -> bytes:
+        """Waits, in the first clip, until the second one is decoded."""
+        list(decoded_ahead)
+        return b"overlapped" if decoded["b"].wait(timeout=20) else b"one after the other"
+
+    toy.add(a="1", b="2")
+    toy.run("number", clips=("a", "b"))
+    catalog = {"number": number.artifact, "watched": watched.artifact}
+    definitions = dg.Definitions(
+        assets=[number.definition(catalog, {}, {}), watched.definition(catalog, {}, {})],
+        resources={"store": Store(root=str(toy.home / "data"))},
+        executor=isolating_executor,
+    )
+    launch(definitions, toy.instance, [dg.AssetKey("watched")], ("a", "b"))
+    assert toy.artifact("watched", "a") == "overlapped"
 
 
 def test_checks_are_recorded_for_each_clip_of_a_batch(toy: Toy):
