@@ -1,9 +1,9 @@
 """What orchestration costs a clip: python -m benchmarks.orchestration [--clips 25] [--alone 5]
 
-Data: six assets in the shape of the frames and shots chains, made by the real decorator, with bodies that do nothing, over
-a real instance on disk (SQLite) and the executor of every run. Side by side: all clips in one run, and one run for each
-clip (of `--alone` clips), in one process that has loaded everything; a run launched by the daemon adds the start of its
-process. The target is 0.6 CPU-s for each clip of a batch.
+Data: six assets in the shape of the frames and shots chains, made by the real decorator, with bodies that do nothing,
+over a real instance on disk (SQLite) and the executor of every run. Side by side: all clips in one run, and one run for
+each clip (of `--alone` clips), in one process that has loaded everything; a run launched by the daemon adds the start
+of its process. The target is 0.6 CPU-s for each clip of a batch.
 """
 
 import argparse

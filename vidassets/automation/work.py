@@ -53,6 +53,10 @@ class Workload:
     force: bool = False
     failures: dict[str, str] = field(default_factory=dict, init=False)
 
+    @property
+    def _selected(self) -> set[str]:
+        return {asset.name for asset in self.clip_assets}
+
     def versions(self) -> dict[str, str]:
         """The code version of every asset, as defined."""
         graph = self.definitions.resolve_asset_graph()
@@ -78,18 +82,25 @@ class Workload:
         return sorted(runs, key=lambda run: registered.index(run.clips[0]))
 
     def _to_do(self, board: Board, clip: str, attempted: set[tuple[str, str]]) -> Iterator[str]:
-        """Assets to make for a clip: not up to date, not attempted, and every input there or about to be."""
-        graph, coming = self.definitions.resolve_asset_graph(), set[str]()
+        """Assets to make for a clip: not up to date, not attempted, and every input there or about to be.
+
+        What is up to date, but below one that is about to be made, may turn stale; all below that waits for the next
+        wave, or it would be made from what is about to be replaced.
+        """
+        graph, coming, waiting = self.definitions.resolve_asset_graph(), set[str](), set[str]()
         usable = (State.FRESH, State.INCOMPLETE)
         for asset in self.clip_assets:
             name = asset.name
-            if (name, clip) in attempted or not (board.to_do(clip, [name]) or (self.force and not attempted)):
-                continue
-            inputs = [key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys]
-            known = [one for one in inputs if (one, clip) in board.cells]
-            if all(one in coming or board.cells[one, clip].state in usable for one in known):
+            wanted = board.to_do(clip, [name]) or (self.force and not attempted)
+            inputs = {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+            ready = all(one in coming or board.cells[one, clip].state in usable for one in inputs & self._selected)
+            if inputs & waiting:
+                waiting.add(name)
+            elif wanted and ready and (name, clip) not in attempted:
                 coming.add(name)
                 yield name
+            elif inputs & coming:
+                waiting.add(name)
 
     def do(self, on_wave: Callable[[Sequence[PlannedRun]], None]) -> set[tuple[str, str]]:
         """Run what is needed, in waves: what a wave made may make more of it stale. Returns the cells worked on.
