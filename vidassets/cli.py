@@ -101,7 +101,9 @@ def run(
     with _opened() as deployment:
         gone = refresh(deployment.instance, deployment.store)
         keys = _chosen(deployment, clips)
-        work = deployment.workload(keys, [one.strip() for one in select.split(",") if one.strip()], _settings(settings or []), force)
+        work = deployment.workload(
+            keys, [one.strip() for one in select.split(",") if one.strip()], _settings(settings or []), force
+        )
         with shown(err) as progress:
             done = work.do(progress.expect)
         for key, uri in gone.items():
@@ -153,8 +155,12 @@ def show(key: Annotated[str, typer.Argument(help="A clip's key.")], as_json: Jso
     with _opened() as deployment:
         [key] = _keys(deployment, [key])
         work, source = deployment.workload([key]), read_source(deployment.store, key)
-        paths = {one.name: deployment.store.uri(one.name, key, one.artifact.extension) for one in work.clip_assets}
         board = work.board()
+        paths = {
+            one.name: deployment.store.uri(one.name, key, one.artifact.extension)
+            for one in work.clip_assets
+            if (one.name, key) in board.cells
+        }
         if as_json:
             cells = {
                 name: {"state": str(cell.state), "reason": cell.reason, "path": paths[name] if cell.made else None}
@@ -204,8 +210,8 @@ def remove(
         assets = deployment.workload([]).clip_assets if artifacts else []
         for key in removed:
             unregister(deployment.instance, deployment.store, key)
-            for asset in assets:
-                deployment.store.delete(asset.name, key, asset.artifact.extension)
+            for artifact in (one for asset in assets for one in asset.artifacts):
+                deployment.store.delete(artifact.name, key, artifact.extension)
             if not as_json:
                 out.print(f"{key}: taken out; artifacts {became}", highlight=False)
     if as_json:

@@ -65,7 +65,8 @@ class Settings:
 
 def catalog() -> dict[str, Artifact]:
     """Every artifact of the graph, by asset name."""
-    return {one.name: one for one in (SOURCE_VIDEO, *(asset.artifact for asset in (*CLIP_ASSETS, *DATASET_ASSETS)))}
+    made = (artifact for asset in (*CLIP_ASSETS, *DATASET_ASSETS) for artifact in asset.artifacts)
+    return {one.name: one for one in (SOURCE_VIDEO, *made)}
 
 
 def build_definitions(profile: Profile, environment: Mapping[str, str] | None = None) -> dg.Definitions:
@@ -75,10 +76,11 @@ def build_definitions(profile: Profile, environment: Mapping[str, str] | None = 
         ProfileError: the profile has settings for an asset that there is not, or that the asset does not take.
     """
     artifacts, identities = catalog(), profile.identities()
-    profile.check_assets({asset.name for asset in CLIP_ASSETS})
-    clip_assets = [asset.definition(artifacts, identities, profile.assets.get(asset.name, {})) for asset in CLIP_ASSETS]
+    declared = (*CLIP_ASSETS, *DATASET_ASSETS)
+    profile.check_assets({asset.name for asset in declared})
+    assets = [asset.definition(artifacts, identities, profile.assets.get(asset.name, {})) for asset in declared]
     return dg.Definitions(
-        assets=[source_video(), *clip_assets, *(asset.definition(artifacts) for asset in DATASET_ASSETS)],
+        assets=[source_video(), *assets],
         resources=dict(profile.resources),
         executor=isolating_executor,
         sensors=[automation_sensor(), new_videos_sensor((environment or {}).get("VIDASSETS_WATCH"))],

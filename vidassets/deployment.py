@@ -13,7 +13,7 @@ from dagster._core.instance import InstanceRef
 
 from vidassets.automation.profiles import Profile
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings, build_definitions
+from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings, build_definitions, catalog
 from vidassets.errors import ProfileError
 from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
@@ -66,6 +66,7 @@ class Deployment:
             self.definitions,
             self.instance,
             self.store,
+            catalog(),
             [asset for asset in CLIP_ASSETS if asset.name in names],
             [asset for asset in DATASET_ASSETS if asset.name in names],
             clips,

@@ -87,3 +87,19 @@ class DescriberError(VidassetsError):
 
 class BudgetError(DescriberError):
     """A budget that cannot be held, such as one for a model without a price."""
+
+
+class SpatterError(VidassetsError):
+    """Spatter crops, their labels, and what is learnt of them."""
+
+
+class NotACropsFile(SpatterError):
+    """An HDF5 file that is readable and holds no spatter crops."""
+
+
+class LabelError(SpatterError):
+    """Labels that are none of the words allowed, contradict each other, or name builds that are not known."""
+
+
+class OneClassOnly(LabelError):
+    """Crops of low flow only, of high flow only, or of neither, where both are needed."""

@@ -149,3 +149,165 @@ class DescriptionCosts(dy.Schema):
     input_tokens = dy.Int64(min=0)
     output_tokens = dy.Int64(min=0)
     cost_usd = dy.Float64(nullable=True, min=0, description="null where any call's price is unknown")
+
+
+# Spatter
+
+
+class SpatterPredictions(ClipTable):
+    """What the classifier says of every crop of a build, and how it sees it. P(high flow): 0 is low, 1 is high."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
+    probability = dy.Float32(nullable=True, min=0, max=1, description="of high gas flow; null where excluded")
+    excluded = dy.String(nullable=True, regex=r"^(undecodable|all black)$", description="why it was not scored")
+    embedding = dy.List(dy.Float32(), nullable=True, description="penultimate layer; comparable within one model only")
+    model = dy.String(regex=r"^[0-9a-f]{16}$", description="sha256 of the ONNX file, 16 hex digits")
+
+    @dy.rule()
+    def scored_or_excluded(cls):  # noqa: D102, N805
+        return cls.probability.col.is_null() == cls.excluded.col.is_not_null()
+
+
+class SpatterLayers(ClipTable):
+    """The probability of high gas flow in every layer of a build that has a scored crop."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    layer = dy.Int32(primary_key=True, min=0)
+    start_s = dy.Float64(description="pts of its first scored crop")
+    end_s = dy.Float64(description="pts of its last scored crop")
+    n_crops = dy.Int64(min=1)
+    probability = dy.Float64(min=0, max=1, description="mean over the layer's crops")
+    low = dy.Float64(min=0, max=1, description="lower end of the interval")
+    high = dy.Float64(min=0, max=1, description="upper end of the interval")
+
+
+class SpatterVerdicts(ClipTable):
+    """Whether a build ran under low or high gas flow; one row per build."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    n_crops = dy.Int64(min=0, description="scored")
+    n_excluded = dy.Int64(min=0)
+    n_layers = dy.Int64(min=0)
+    probability = dy.Float64(nullable=True, min=0, max=1, description="of high gas flow, mean over crops")
+    low = dy.Float64(nullable=True, min=0, max=1, description="lower end of the interval")
+    high = dy.Float64(nullable=True, min=0, max=1, description="upper end of the interval")
+    interval = dy.String(nullable=True, regex=r"^(layer bootstrap|wilson)$", description="how it was found")
+    verdict = dy.String(regex=r"^(low|high|undecided)$")
+    reason = dy.String(nullable=True, description="why it is undecided")
+
+
+class SpatterDrift(ClipTable):
+    """How unlike the classifier's training data a build is; one row per build."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    n_crops = dy.Int64(min=0)
+    stability_index = dy.Float64(nullable=True, min=0, description="PSI of the embeddings' distances")
+    threshold = dy.Float64(nullable=True, min=0, description="of the index; more raises the alarm")
+    outlying_share = dy.Float64(nullable=True, min=0, max=1, description="crops farther out than 99 % of training's")
+    alarm = dy.Bool()
+    detail = dy.String(description="the same in a sentence")
+
+
+class SpatterTypes(ClipTable):
+    """Which kind of spatter a crop shows: found by clustering, named by people."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
+    cluster = dy.Int32(min=0, description="0, 1, 2 … by mean area, the smallest first")
+    cluster_confidence = dy.Float32(min=0, max=1, description="of belonging to it rather than to another")
+    label = dy.String(nullable=True, description="a person's word, or the pseudo-label; null where neither is sure")
+    label_source = dy.String(nullable=True, regex=r"^(person|pseudo)$")
+    label_confidence = dy.Float32(nullable=True, min=0, max=1, description="1 where a person said so")
+
+
+class SpatterTypeFacts(dy.Schema):
+    """What is measured of each cluster of `SpatterTypes`."""
+
+    cluster = dy.Int32(primary_key=True, min=0)
+    n_crops = dy.Int64(min=1)
+    share = dy.Float64(min=0, max=1)
+    area_px = dy.Float64(min=0, description="median")
+    mean_brightness = dy.Float64(min=0, max=1, description="mean")
+    peak_brightness = dy.Float64(min=0, max=1, description="mean")
+    eccentricity = dy.Float64(min=0, max=1, description="mean; 0 is round")
+    probability = dy.Float64(min=0, max=1, description="of high gas flow, mean")
+    description = dy.String(description="the same in a sentence")
+
+
+class SpatterTypeCounts(dy.Schema):
+    """How good each number of clusters is; the one that was taken is marked."""
+
+    n_clusters = dy.Int32(primary_key=True, min=2)
+    silhouette = dy.Float64(min=-1, max=1)
+    stability = dy.Float64(min=-1, max=1, description="adjusted Rand index between clusterings of random halves")
+    chosen = dy.Bool()
+
+
+class SpatterLabelRequests(ClipTable):
+    """The crops most worth a person's label, the most telling first; exported as CSV to be filled in."""
+
+    rank = dy.Int32(primary_key=True, min=0)
+    clip = dy.String(regex=KEY_PATTERN)
+    event_index = dy.Int32(min=0, description="foreign key: SpatterEvents")
+    pts_s = dy.Float64()
+    box_x1 = dy.Int32(min=0, description="pixels of the uncropped frame")
+    box_y1 = dy.Int32(min=0)
+    box_x2 = dy.Int32(min=0)
+    box_y2 = dy.Int32(min=0)
+    cluster = dy.Int32(min=0)
+    uncertainty = dy.Float64(min=0, max=1, description="1 minus the confidence in its cluster")
+
+
+class SpatterLabelDecisions(ClipTable):
+    """What people said of crops, in order; never changed, only added to. The last word on a crop counts.
+
+    A crop is told by its clip, time and box, which outlive a new extraction; its index does not.
+    """
+
+    decision = dy.Int32(primary_key=True, min=0, description="0, 1, 2 … in the order they were taken")
+    clip = dy.String(regex=KEY_PATTERN)
+    pts_s = dy.Float64()
+    box_x1 = dy.Int32(min=0, description="pixels of the uncropped frame")
+    box_y1 = dy.Int32(min=0)
+    box_x2 = dy.Int32(min=0)
+    box_y2 = dy.Int32(min=0)
+    label = dy.String(nullable=True, description="null takes an earlier label back")
+    labelled_by = dy.String(nullable=True)
+
+
+class SpatterIndex(dy.Schema):
+    """Every crop of all builds: where it lies, its label, and the part of each split it is in."""
+
+    build = dy.String(primary_key=True, regex=KEY_PATTERN, description="partition key of the recording")
+    event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
+    file = dy.String(description="the crops file (HDF5): a path or a URL")
+    dataset = dy.String(description="of that file")
+    ds_idx = dy.Int32(min=0, description="index in the dataset")
+    layer = dy.Int32(min=0)
+    label = dy.Int8(nullable=True, min=0, max=1, description="0 low, 1 high gas flow; null where nobody told")
+    position = dy.String(nullable=True, regex=r"^(left|mid|right)$")
+    labels_json = dy.String(nullable=True, description="every label of the build, a JSON object")
+    excluded = dy.String(nullable=True, regex=r"^(undecodable|all black)$", description="why it is not used")
+    split_random = dy.String(
+        nullable=True, regex=r"^(train|validation|test)$", description="by crop; null where not labelled or excluded"
+    )
+    split_layer = dy.String(
+        nullable=True, regex=r"^(train|validation|test)$", description="layers kept whole; all null where impossible"
+    )
+    split_build = dy.String(
+        nullable=True, regex=r"^(train|validation|test)$", description="builds kept whole; all null where impossible"
+    )
+
+    @dy.rule()
+    def split_where_usable(cls):  # noqa: D102, N805
+        usable = cls.label.col.is_not_null() & cls.excluded.col.is_null()
+        return cls.split_random.col.is_not_null() == usable
+
+    @dy.rule()
+    def layer_in_one_part(cls):  # noqa: D102, N805
+        return cls.split_layer.col.drop_nulls().n_unique().over("build", "layer") <= 1
+
+    @dy.rule()
+    def build_in_one_part(cls):  # noqa: D102, N805
+        return cls.split_build.col.drop_nulls().n_unique().over("build") <= 1

@@ -26,7 +26,7 @@ def clip_row(board: Board, clip: str, assets: Sequence[str]) -> dict[str, Any]:
         value = cell.made.metadata.get(name) if cell and cell.made else None
         return value.value if value is not None else None
 
-    cells = {asset: board.cells[asset, clip] for asset in assets}
+    cells = {asset: board.cells[asset, clip] for asset in assets if (asset, clip) in board.cells}
     width, height = figure("raw_clip", "width"), figure("raw_clip", "height")
     seconds = [figure(asset, "seconds") for asset in assets]
     state, asset, cell = _worst(cells)
@@ -84,7 +84,7 @@ def states_table(board: Board, clips: Sequence[str], assets: Sequence[str]) -> T
     for state in State:
         table.add_column(str(state), justify="right", style=COLOURS[state])
     for asset in assets:
-        states = [board.cells[asset, clip].state for clip in clips]
+        states = [board.cells[asset, clip].state for clip in clips if (asset, clip) in board.cells]
         table.add_row(asset, *(str(states.count(state) or "") for state in State))
     return table
 

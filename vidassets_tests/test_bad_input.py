@@ -3,61 +3,200 @@
 import json
 import os
 from collections.abc import Callable
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import av
 import pytest
 
-from vidassets_tests.builders import CLIP_ASSETS, Home, changed, film
-from vidassets_tests.media.videos import moving_picture, write_sound, write_video
+from vidassets.sources.keys import clip_key
+from vidassets_tests.builders import CLIP_ASSETS, Home, Said, film
+from vidassets_tests.media.videos import write_sound, write_video
 
-REFUSED = {
-    "link": "a link to what is not there. Mend or remove the link",
-    "pipe": "neither a file nor a folder",
-    "dir.mp4/in side": "",
-}
-FAILED = {
-    "empty": "EmptyVideo",
-    "text": "UnreadableVideo",
-    "cut": "TruncatedVideo",
-}
+ODD_NAME = "a b'c\"d ünïcode 中 %s {x} [y] $HOME"
 
 
-def _sizes(path: Path) -> None:
-    """A stream that changes its size in the middle: two streams of MPEG-TS, one after the other."""
-    parts = [write_video(path.with_name(f"{n}.ts"), n_frames=10, size=size) for n, size in enumerate([(96, 64), (64, 96)])]
+def _two_sizes(path: Path) -> None:
+    """A transport stream whose pictures change their size in the middle."""
+    parts = [
+        write_video(path.with_name(f"{size}.part.ts"), ticks=ticks, size=size)
+        for size, ticks in {(96, 64): range(10), (64, 96): range(50, 60)}.items()
+    ]
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     for part in parts:
         part.unlink()
 
 
-def _cut(path: Path) -> None:
+def _without_its_tail(path: Path) -> None:
     film(path, (1.0,))
     path.write_bytes(path.read_bytes()[:2000])
 
 
-BAD: dict[str, Callable[[Path], object]] = {
+FILES: dict[str, Callable[[Path], object]] = {
     "empty.mp4": Path.touch,
     "text.mp4": lambda path: path.write_text("This is a note.\n" * 100),
-    "cut.mp4": _cut,
+    "cut.mp4": _without_its_tail,
     "sound.mp4": write_sound,
     "one.mp4": lambda path: write_video(path, n_frames=1),
-    "sizes.ts": _sizes,
-    "a b'c\"d ünïcode 中.mp4": film,
-    "dir.mp4/inside.mp4": film,
+    "sizes.ts": _two_sizes,
+    f"{ODD_NAME}.mp4": film,
+    "folder.mp4/inside.mp4": film,
     "link.mp4": lambda path: path.symlink_to("nowhere.mp4"),
     "pipe.mp4": os.mkfifo,
-    "..twodots.mp4": film,
     "x..y.mp4": film,
+    f"{'long' * 55}.mp4": film,
+    "twice.mp4": film,
+    "twice.mov": film,
     "neighbour.mp4": film,
 }
-SIDECARS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "large": (lambda path: path.write_text(json.dumps({"x": "y" * 2_000_000})), "over 1000000 bytes"),
-    "deep": (lambda path: path.write_text("[" * 1000 + "]" * 1000), "nested over 20 deep"),
-    "list": (lambda path: path.write_text("[1, 2]"), "holds a list, not an object"),
-    "nan": (lambda path: path.write_text('{"x": NaN}'), "NaN is not JSON"),
-    "binary": (lambda path: path.write_bytes(b"\xff\xfe{}"), "codec can't decode"),
-    "folder": (Path.mkdir, ""),
-    "types": (lambda path: path.write_text('{"factory_id": [1], "duration": {"a": null}, "kind": 3}'), ""),
+SIDECARS: dict[str, Callable[[Path], object]] = {
+    "large": lambda path: path.write_text(json.dumps({"x": "y" * 2_000_000})),
+    "deep": lambda path: path.write_text("[" * 1000 + "]" * 1000),
+    "list": lambda path: path.write_text("[1, 2]"),
+    "nan": lambda path: path.write_text('{"x": NaN}'),
+    "binary": lambda path: path.write_bytes(b"\xff\xfe{}"),
+    "types": lambda path: path.write_text('{"factory_id": [1], "clip": {"a": null}, "kind": 3}'),
 }
+
+
+@dataclass(frozen=True)
+class Mess:
+    """A folder of all that, added and run."""
+
+    home: Home
+    added: Said
+    ran: Said
+    clips: dict[str, dict[str, Any]]  # as `status --json` tells them
+
+
+@pytest.fixture(scope="module")
+def mess(tmp_path_factory: pytest.TempPathFactory) -> Mess:
+    home = Home(tmp_path_factory.mktemp("mess"))
+    for name, make in FILES.items():
+        (home.videos / name).parent.mkdir(exist_ok=True)
+        make(home.videos / name)
+    for name, make in SIDECARS.items():
+        film(home.videos / f"side-{name}.mp4")
+        make(home.videos / f"side-{name}.json")
+    added, ran = home.command("add", str(home.videos), "--json"), home.command("run")
+    clips = {row["clip"]: row for row in home.command("status", "--json").json}
+    return Mess(home, added, ran, clips)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("link.mp4", "a link to what is not there. Mend or remove the link", id="broken link"),
+        pytest.param("pipe.mp4", "neither a file nor a folder. Take it out of the folder", id="pipe"),
+        pytest.param(f"{'long' * 55}.mp4", "not a key. A key is 1 to 200 of a-z 0-9 . _ -", id="name too long"),
+        pytest.param("twice.mp4", "would share the key 'twice'. Rename or move all but one", id="one key for two"),
+        pytest.param("twice.mov", "would share the key 'twice'. Rename or move all but one", id="and the other"),
+    ],
+)
+def test_what_can_be_no_clip_is_refused_with_the_mend(mess: Mess, name: str, reason: str):
+    assert reason in mess.added.json["refused"][str(mess.home.videos / name)]
+
+
+def test_nothing_else_is_refused(mess: Mess):
+    assert (mess.added.code, len(mess.added.json["refused"])) == (1, 5)
+    assert len(mess.added.json["added"]) == len(FILES) + len(SIDECARS) - 5
+
+
+@pytest.mark.parametrize(
+    ("key", "asset", "reason"),
+    [
+        pytest.param("empty", "raw_clip", "EmptyVideo: {}/empty.mp4: zero bytes. Copy it again", id="zero bytes"),
+        pytest.param("text", "raw_clip", "UnreadableVideo: {}/text.mp4: not a video that can be opened", id="text"),
+        pytest.param("cut", "raw_clip", "TruncatedVideo: {}/cut.mp4: cut off", id="truncated"),
+        pytest.param("sound", "shot_scores", "NoVideoStream: {}/sound.mp4: no video stream", id="audio only"),
+    ],
+)
+def test_what_is_no_video_fails_and_its_cause_names_file_and_mend(mess: Mess, key: str, asset: str, reason: str):
+    row = mess.clips[key]
+    assert (row["state"], row["asset"]) == ("failed", asset)
+    assert row["reason"].startswith(reason.format(mess.home.videos))
+    assert row["reason"] in mess.ran.out
+
+
+def test_of_what_failed_nothing_below_is_tried(mess: Mess):
+    told = mess.home.command("show", "empty", "--json").json["assets"]
+    assert {name: asset["state"] for name, asset in told.items()} == dict.fromkeys(CLIP_ASSETS, "missing") | {
+        "raw_clip": "failed"
+    }
+
+
+def test_every_other_clip_is_made(mess: Mess):
+    assert mess.ran.code == 1
+    assert {key for key, row in mess.clips.items() if row["state"] != "up to date"} == {"empty", "text", "cut", "sound"}
+
+
+@pytest.mark.parametrize(
+    "key", ["neighbour", "folder.mp4.inside", "x-y", clip_key("", f"{ODD_NAME}.mp4"), "one", "sizes"]
+)
+def test_what_only_looks_odd_is_worked_on(mess: Mess, key: str):
+    row = mess.clips[key]
+    assert (row["state"], row["frames"], row["descriptions"]) == ("up to date", 1, 1)
+
+
+def test_pictures_of_several_sizes_are_told(mess: Mess):
+    problems = {one["code"] for one in mess.home.table("raw_clip", "sizes")["problems"].item(0)}
+    assert "size_changes" in problems
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        pytest.param("large", "over 1000000 bytes", id="2 MB"),
+        pytest.param("deep", "nested over 20 deep", id="1000 deep"),
+        pytest.param("list", "holds a list, not an object", id="a list"),
+        pytest.param("nan", "NaN is not JSON", id="NaN"),
+        pytest.param("binary", "can't decode byte", id="not text"),
+    ],
+)
+def test_a_hostile_sidecar_is_a_problem_of_its_clip_which_is_made_without_it(mess: Mess, name: str, detail: str):
+    row = mess.home.table("raw_clip", f"side-{name}").row(0, named=True)
+    [problem] = row["problems"]
+    assert (row["sidecar_json"], problem["code"]) == (None, "sidecar_refused")
+    assert problem["detail"].startswith(str(mess.home.videos / f"side-{name}.json"))
+    assert detail in problem["detail"]
+    assert mess.clips[f"side-{name}"]["state"] == "up to date"
+
+
+def test_a_sidecar_that_claims_other_fields_and_types_is_carried_through_and_overrides_nothing(mess: Mess):
+    document = json.loads(mess.home.store.read_bytes("description_document", "side-types", "json"))
+    assert document["metadata"] == {"factory_id": [1], "clip": {"a": None}, "kind": 3}
+    assert document["clip"] == "side-types"
+    assert mess.clips["side-types"]["kind"] == "clip"
+
+
+@pytest.mark.parametrize("key", ["../escape", "..", "a/../../b", "/etc/passwd", "%2e%2e"])
+@pytest.mark.parametrize("words", [["show"], ["remove", "--artifacts"], ["run", "--clips"]], ids=" ".join)
+def test_a_key_that_would_leave_its_folder_is_refused(mess: Mess, words: list[str], key: str):
+    said = mess.home.command(*words, key)
+    assert (said.code, said.out) == (2, "")
+    assert f"{key}: no clip of this key" in said.err
+
+
+def test_a_replaced_file_that_is_no_video_any_more_fails_and_mended_is_made(tmp_path: Path):
+    home = Home(tmp_path)
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    home.command("run")
+    (home.videos / "a.mp4").write_bytes(b"")
+    said = home.command("run")
+    assert said.code == 1
+    assert "a failed: raw_clip EmptyVideo" in said.out
+    film(home.videos / "a.mp4", (1.0,), place=2)
+    assert home.command("run").code == 0
+    assert home.table("raw_clip", "a")["duration_s"].to_list() == [1.0]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_video_that_may_not_be_read_is_refused_and_harms_no_other(tmp_path: Path):
+    home = Home(tmp_path)
+    film(home.videos / "secret.mp4").chmod(0)
+    film(home.videos / "a.mp4")
+    said = home.command("add", str(home.videos))
+    assert said.code == 1
+    assert "Give this user permission to read it" in said.err
+    assert home.partitions() == {"clips": ["a"]}

@@ -13,9 +13,10 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
 from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import clip_asset, digest
+from vidassets.assets.clip_asset import clip_asset
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.assets.settings import digest
 from vidassets.assets.partitions import clips
 from vidassets.automation.executor import isolating_executor
 from vidassets.resources.model_cache import cached
@@ -111,7 +112,7 @@ def toy_definitions(home: Path, settings: dict[str, dict[str, object]] | None = 
             one.definition(catalog, {"describer": model.identity()}, (settings or {}).get(one.name, {}))
             for one in assets
         ]
-        + [one.definition(catalog) for one in whole],
+        + [one.definition(catalog, {}, {}) for one in whole],
         resources={"store": Store(root=str(home / "data")), "describer": model},
         executor=isolating_executor,
         sensors=[

@@ -8,24 +8,22 @@ one is worked on. How they are kept, and why so: docs/decisions/0002-batches-of-
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
-from copy import copy
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
-from pydantic import create_model
 
 from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_check import ClipCheck
 from vidassets.assets.condition import up_to_date
 from vidassets.assets.partitions import clips
+from vidassets.assets.settings import configured, digest, plain
 from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 
 OWNERS = ("team:vidassets",)
-CLIPS_PER_RUN = 25  # FACTS of orchestration: benchmarks/orchestration.py, 25 clips a run cost 1/7 of one a run
+CLIPS_PER_RUN = 25  # benchmarks/orchestration.py: a clip of 25 in a run costs a fifth of a run of its own
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,14 @@ class ClipResult:
         metadata: figures worth a look on the asset's page.
         data_version: given by the asset; without it Dagster's own, from code and inputs.
         incomplete: how many of its rows are still to be done; the next run goes on with them.
+        also: the further artifacts of an asset that makes several at once, by name.
     """
 
     value: Any
     metadata: Mapping[str, Any] = field(default_factory=dict)
     data_version: str | None = None
     incomplete: int = 0
+    also: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ClipAsset:
 
     artifact: Artifact
     function: Callable[..., Any]
-    partitions: dg.PartitionsDefinition
+    partitions: dg.DynamicPartitionsDefinition
     inputs: Mapping[str, type | None]
     resources: tuple[str, ...]
     config_type: type[dg.Config] | None
@@ -65,6 +65,17 @@ class ClipAsset:
     once: Mapping[str, Callable[..., Any]]
     only_if: Mapping[str, str]
     references: Mapping[str, list[str]]
+    also: Mapping[str, Artifact]
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """All that one call of the function makes; the one that it is named for comes last."""
+        return (*self.also.values(), self.artifact)
+
+    @property
+    def keys(self) -> list[dg.AssetKey]:
+        """The Dagster assets that it makes."""
+        return [dg.AssetKey(artifact.name) for artifact in self.artifacts]
 
     @property
     def name(self) -> str:
@@ -72,27 +83,8 @@ class ClipAsset:
         return self.artifact.name
 
     def configured(self, settings: Mapping[str, Any]) -> type[dg.Config] | None:
-        """The config class with a profile's settings as its defaults.
-
-        Raises:
-            ProfileError: a setting that the asset does not have, or out of its bounds.
-        """
-        if self.config_type is None:
-            if settings:
-                raise ProfileError(f"assets: {self.name}: takes no settings, got {', '.join(settings)}; take them out.")
-            return None
-        try:
-            chosen = self.config_type(**settings)
-        except ValueError as error:
-            raise ProfileError(
-                f"assets: {self.name}: {error}\nIt takes: {', '.join(self.config_type.model_fields)}."
-            ) from error
-        fields: dict[str, Any] = {}
-        for name in settings:
-            declared = copy(self.config_type.model_fields[name])
-            declared.default = getattr(chosen, name)
-            fields[name] = (declared.annotation, declared)
-        return cast(type[dg.Config], create_model(self.config_type.__name__, __base__=self.config_type, **fields))
+        """The config class with a profile's settings as its defaults; `ProfileError` for one that it does not take."""
+        return configured(self.name, self.config_type, settings)
 
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
@@ -138,33 +130,37 @@ class ClipAsset:
         config = config_type() if config_type else None
         code_version = self.code_version(config, identities)
         step = ClipStep(self, catalog, code_version, config)
-        spec = dg.AssetSpec(
-            self.name,
-            deps=step.inputs,
-            description=inspect.getdoc(self.function),
-            group_name=self.group,
-            owners=list(OWNERS),
-            kinds=set(self.kinds),
-            tags={"per": "clip"},
-            code_version=code_version,
-            partitions_def=self.partitions,
-            automation_condition=up_to_date(),
-            metadata=table_schema(self.artifact.schema),
-        )
+        specs = [self._spec(artifact, step.inputs, code_version) for artifact in self.artifacts]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions of a check spec
             checks = [
-                dg.AssetCheckSpec(c.name, asset=spec.key, description=c.question, partitions_def=self.partitions)
+                dg.AssetCheckSpec(c.name, asset=step.key, description=c.question, partitions_def=self.partitions)
                 for c in self.checks
             ]
         return dg.multi_asset(
             name=self.name,
-            specs=[spec],
+            specs=specs,
             check_specs=checks,
             required_resource_keys={"store", *self.resources},
             pool=self.pool,
             backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
         )(step.compute_function(config_type))
+
+    def _spec(self, artifact: Artifact, inputs: Iterable[str], code_version: str) -> dg.AssetSpec:
+        described = inspect.getdoc(self.function) if artifact is self.artifact else inspect.getdoc(artifact.schema)
+        return dg.AssetSpec(
+            artifact.name,
+            deps=list(inputs),
+            description=described,
+            group_name=self.group,
+            owners=list(OWNERS),
+            kinds=set(self.kinds) if artifact is self.artifact else {artifact.extension},
+            tags={"per": "clip"},
+            code_version=code_version,
+            partitions_def=self.partitions,
+            automation_condition=up_to_date(),
+            metadata=table_schema(artifact.schema),
+        )
 
 
 def clip_asset(
@@ -174,7 +170,7 @@ def clip_asset(
     version: str,
     schema: type[dy.Schema] | None = None,
     extension: str = "parquet",
-    partitions: dg.PartitionsDefinition = clips,
+    partitions: dg.DynamicPartitionsDefinition = clips,
     pool: str | None = None,
     checks: Iterable[ClipCheck] = (),
     preview: Callable[..., str | None] | None = None,
@@ -182,12 +178,15 @@ def clip_asset(
     once: Mapping[str, Callable[..., Any]] | None = None,
     only_if: Mapping[str, str] | None = None,
     references: Mapping[str, list[str]] | None = None,
+    is_file: bool = False,
+    also: Mapping[str, type[dy.Schema]] | None = None,
 ) -> Callable[[Callable[..., Any]], ClipAsset]:
     """Declare an asset by a function of one clip.
 
     The function's parameters say what it needs: `clip` is the key; one named like a resource is handed that resource;
     `config` is its settings; one of `ahead` is a stream decoded in advance, one of `once` is shared by all clips of a
-    run; any other is the asset of that name, and a dependency. It returns the artifact, or a `ClipResult`.
+    run; `output` is the path that a file artifact is written to; any other is the asset of that name, and a
+    dependency. It returns the artifact, or a `ClipResult`.
 
     Args:
         group: of the asset, in the graph.
@@ -203,6 +202,8 @@ def clip_asset(
         once: parameter name → function of resources that opens what all clips of a run share.
         only_if: input → the boolean setting that asks for it.
         references: input table → the columns that are its foreign key; checked before the artifact is stored.
+        is_file: the function writes its artifact to the path `output`.
+        also: further tables that the same call makes, each an asset of its own.
     """
 
     def declare(function: Callable[..., Any]) -> ClipAsset:
@@ -211,10 +212,10 @@ def clip_asset(
         shared = once or {}
         for needed in (*streams.values(), *shared.values()):
             parameters |= dict(inspect.signature(needed).parameters)
-        special = {"clip", "config", *RESOURCE_KEYS, *streams, *shared}
+        special = {"clip", "config", "output", *RESOURCE_KEYS, *streams, *shared}
         config = parameters.get("config")
         return ClipAsset(
-            artifact=Artifact(function.__name__, schema, extension),
+            artifact=Artifact(function.__name__, schema, extension, is_file),
             function=function,
             partitions=partitions,
             inputs={n: p.annotation for n, p in parameters.items() if n not in special},
@@ -230,31 +231,10 @@ def clip_asset(
             once=shared,
             only_if=only_if or {},
             references=references or {},
+            also={name: Artifact(name, table) for name, table in (also or {}).items()},
         )
 
     return declare
-
-
-def digest(value: Any) -> str:
-    """Eight hex digits that change with the value; the same on every machine and run.
-
-    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
-    True
-    """
-    return sha256(repr(_ordered(value)).encode()).hexdigest()[:8]
-
-
-def plain(config: dg.Config | None) -> dict[str, Any]:
-    """The settings of a config as plain values."""
-    return config.model_dump(mode="json") if config else {}
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return [(key, _ordered(value[key])) for key in sorted(value)]
-    if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
-    return value
 
 
 def table_schema(schema: type[dy.Schema] | None) -> dict[str, Any]:

@@ -26,9 +26,9 @@ RECORDS_PER_QUERY = 500  # below the 999 variables that old SQLite builds allow 
 
 @dataclass(frozen=True)
 class Made:
-    """One materialisation of one clip's artifact, as the event log holds it."""
+    """One materialisation of one clip's artifact, or of one over all clips, as the event log holds it."""
 
-    clip: str
+    clip: str | None
     run_id: str
     storage_id: int
     timestamp: float
@@ -64,23 +64,32 @@ def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[s
         for record in records.records:
             event = record.asset_materialization
             if event is not None and record.partition_key is not None:
-                made[record.partition_key] = Made(
-                    record.partition_key,
-                    record.run_id,
-                    record.storage_id,
-                    record.timestamp,
-                    event.tags or {},
-                    event.metadata,
-                )
+                made[record.partition_key] = _made(record, event)
     return made
 
 
-def input_version(parent: Made | None) -> str:
-    """The data version of a parent's one partition, in the form in which Dagster records it as an input.
+def latest_whole(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Made | None:
+    """The latest materialisation of an asset over all clips."""
+    records = instance.fetch_materializations(asset, limit=1).records
+    event = records[0].asset_materialization if records else None
+    return _made(records[0], event) if event else None
 
-    Dagster joins the versions of all partitions that an input maps to and hashes them; with one there is one to join.
+
+def _made(record: dg.EventLogRecord, event: dg.AssetMaterialization) -> Made:
+    return Made(
+        record.partition_key, record.run_id, record.storage_id, record.timestamp, event.tags or {}, event.metadata
+    )
+
+
+def input_version(parent: Made | None) -> str:
+    """The data version of a parent, in the form in which Dagster records it as an input.
+
+    Of a parent with partitions Dagster joins the versions of all that an input maps to and hashes them; with one
+    there is one to join.
     """
-    return sha256(parent.data_version.encode()).hexdigest() if parent else DEFAULT_DATA_VERSION.value
+    if parent is None:
+        return DEFAULT_DATA_VERSION.value
+    return parent.data_version if parent.clip is None else sha256(parent.data_version.encode()).hexdigest()
 
 
 def provenance(

@@ -14,6 +14,8 @@ from vidassets.assets.preview import picture
 from vidassets.shots.scorer import ShotScorer
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from vidassets.media.problems import Problem
     from vidassets.shots.thumbnails import ThumbnailBatch
 
@@ -25,10 +27,21 @@ def _small_pictures(raw_clip: ClipFile, shot_model: ShotScorer) -> "Iterator[Thu
 
     problems: list[Problem] = []
     samples = raw_clip.pictures_at(border_sample_times(raw_clip.first_pts_s, raw_clip.end_s), lambda _: None)
-    borders = find_borders(one.pixels for one in samples)
+    borders = find_borders(_of_one_size(one.pixels for one in samples))
     pictures = ((one.pts_s, one.pixels) for one in raw_clip.every_picture(STREAM_SIZE, problems.append))
     yield from thumbnails(pictures, borders, shot_model.model.frame_size)
     yield from problems
+
+
+def _of_one_size(pictures: "Iterable[np.ndarray]") -> "Iterator[np.ndarray]":
+    """A stream may change the size of its pictures: all as large as the first."""
+    import cv2
+
+    size: tuple[int, int] | None = None
+    for pixels in pictures:
+        height, width = pixels.shape[:2]
+        size = size or (width, height)
+        yield pixels if size == (width, height) else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 @clip_asset(

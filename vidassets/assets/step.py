@@ -4,18 +4,21 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import ClipAsset, ClipResult, digest, plain
-from vidassets.assets.lineage import Made, latest, provenance
+from vidassets.assets.artifact import Artifact, StoredFile
+from vidassets.assets.clip_asset import ClipAsset, ClipResult
+from vidassets.assets.lineage import Made, latest, latest_whole, provenance
 from vidassets.assets.prefetch import Inputs, read_ahead
+from vidassets.assets.settings import digest, plain
 from vidassets.errors import VidassetsError
+from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 from vidassets.storage.tables import check_foreign_key
 
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
@@ -41,12 +44,13 @@ class _Batch:
     config: dg.Config | None
     clips: Sequence[str]
     parents: Mapping[dg.AssetKey, Mapping[str, Made]]
+    whole_parents: Mapping[dg.AssetKey, Made | None]
     run_ids: frozenset[str]
     shared: Mapping[str, Any]
 
     def made_from(self, clip: str) -> dict[dg.AssetKey, Made | None]:
         """Each input, with what is recorded of this clip."""
-        return {key: made.get(clip) for key, made in self.parents.items()}
+        return {key: made.get(clip) for key, made in self.parents.items()} | dict(self.whole_parents)
 
     def awaited(self, clip: str) -> list[str]:
         """Inputs that this very run was to make for this clip, and did not."""
@@ -62,9 +66,9 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """One stored artifact: what is to be recorded of it."""
+    """What one call stored, and what is to be recorded of it; metadata by asset, in the order of recording."""
 
-    metadata: Mapping[str, Any]
+    metadata: Mapping[dg.AssetKey, Mapping[str, Any]]
     tags: Mapping[str, str]
     data_version: str | None
     checks: Sequence[dg.AssetCheckResult]
@@ -125,7 +129,8 @@ class ClipStep:
                     yield from self._events(batch, inputs.clip, recorded, alone)
                     self._report(inputs.clip, "done")
         if not alone:
-            yield dg.MaterializeResult(asset_key=self.key, metadata=RECORDED_ALREADY)
+            for key in self.asset.keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
             yield from self._check_outputs(context)
         if failed:
             raise dg.Failure(
@@ -137,10 +142,14 @@ class ClipStep:
     def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> _Batch:
         self.asset.check_launch(config, self.inputs)
         clips, instance = list(context.partition_keys), context.instance
-        parents = {dg.AssetKey(name): latest(instance, dg.AssetKey(name), clips) for name in self.inputs}
+        per_clip = {dg.AssetKey(name) for name in self.inputs if not self.catalog[name].is_whole}
+        whole = {dg.AssetKey(name) for name in self.inputs} - per_clip
+        parents = {key: latest(instance, key, clips) for key in per_clip}
+        whole_parents = {key: latest_whole(instance, key) for key in whole}
         resources = {name: getattr(context.resources, name) for name in self.asset.resources}
         opened = {name: open_(**_arguments(open_, resources)) for name, open_ in self.asset.once.items()}
-        return _Batch(context, config, clips, parents, _run_group(context), resources | opened | {"config": config})
+        shared = resources | opened | {"config": config}
+        return _Batch(context, config, clips, parents, whole_parents, _run_group(context), shared)
 
     def _to_do(self, batch: _Batch) -> Iterator[str]:
         """The run's clips, less those that it cannot do, or did when it was launched before."""
@@ -156,7 +165,8 @@ class ClipStep:
 
     def _load(self, batch: _Batch, clip: str) -> dict[str, Any]:
         store = batch.context.resources.store.open()
-        return {name: self.catalog[name].read(store, clip, self.asset.inputs[name]) for name in self.inputs}
+        keys = {name: UNPARTITIONED_KEY if self.catalog[name].is_whole else clip for name in self.inputs}
+        return {name: self.catalog[name].read(store, key, self.asset.inputs[name]) for name, key in keys.items()}
 
     def _decoders(self, batch: _Batch) -> dict[str, Callable[[dict[str, Any]], Any]]:
         def bound(decode: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
@@ -167,47 +177,68 @@ class ClipStep:
     def _make(self, batch: _Batch, inputs: Inputs) -> _Recorded:
         if inputs.error is not None:
             raise inputs.error
-        asset, context, started = self.asset, batch.context, time.perf_counter()
-        values = {**dict.fromkeys(asset.inputs), **inputs.values, **batch.shared, "clip": inputs.clip}
-        result = asset.function(**_arguments(asset.function, values))
-        result = result if isinstance(result, ClipResult) else ClipResult(result)
-        for parent, columns in asset.references.items():
-            check_foreign_key(result.value, values[parent], columns, name=asset.name, parent_name=parent)
-        store = context.resources.store.open()
-        asset.artifact.write(store, inputs.clip, result.value)
-        metadata: dict[str, Any] = {"path": store.uri(asset.name, inputs.clip, asset.artifact.extension)}
-        if asset.artifact.schema is not None:
-            metadata["dagster/partition_row_count"] = len(result.value)
-        metadata |= dict(result.metadata) | _used(batch.shared.values())
-        metadata["seconds"] = round(time.perf_counter() - started, 3)
-        if asset.preview and (markdown := _preview(asset.preview, values | {"artifact": result.value})):
-            metadata["preview"] = dg.MetadataValue.md(markdown)
+        started = time.perf_counter()
+        values = {**dict.fromkeys(self.asset.inputs), **inputs.values, **batch.shared, "clip": inputs.clip}
+        store = batch.context.resources.store.open()
+        result = self._stored(store, inputs.clip, values)
+        used = _used(batch.shared.values()) | {"seconds": round(time.perf_counter() - started, 3)}
+        made = {**result.also, self.asset.name: result.value}
+        metadata = {
+            dg.AssetKey(one.name): _facts(store, inputs.clip, one, made[one.name]) for one in self.asset.artifacts
+        }
+        metadata[self.key] |= {**result.metadata, **used}
+        shown = {**values, **result.also, "artifact": result.value}
+        if self.asset.preview and (markdown := _preview(self.asset.preview, shown)):
+            metadata[self.key]["preview"] = dg.MetadataValue.md(markdown)
         tags = {SETTINGS_TAG: digest(plain(batch.config))}
         if result.incomplete:
             tags[INCOMPLETE_TAG] = str(result.incomplete)
-        checks = [check.result(self.key, result.value) for check in asset.checks]
-        return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, inputs.clip), checks)
+        checks = [check.result(self.key, result.value) for check in self.asset.checks]
+        return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, inputs.clip, result), checks)
 
-    def _own_data_version(self, batch: _Batch, clip: str) -> str | None:
-        """None where Dagster's own is right; one of its own for settings given at launch, which Dagster leaves out."""
-        if plain(batch.config) == self.defaults:
+    def _stored(self, store: ArtifactStore, clip: str, values: dict[str, Any]) -> ClipResult:
+        """The function called, and all that it made in the store."""
+        asset = self.asset
+        with ExitStack() as stack:
+            if asset.artifact.is_file:
+                path = stack.enter_context(store.writing(asset.name, clip, asset.artifact.extension))
+                values = values | {"output": path}
+            result = asset.function(**_arguments(asset.function, values))
+            result = result if isinstance(result, ClipResult) else ClipResult(result)
+            for parent, columns in asset.references.items():
+                check_foreign_key(result.value, values[parent], columns, name=asset.name, parent_name=parent)
+        for name, artifact in asset.also.items():
+            artifact.write(store, clip, result.also[name])
+        if asset.artifact.is_file:
+            return replace(result, value=StoredFile(store, asset.artifact, clip))
+        asset.artifact.write(store, clip, result.value)
+        return result
+
+    def _own_data_version(self, batch: _Batch, clip: str, result: ClipResult) -> str | None:
+        """None where Dagster's own is right.
+
+        One of its own for settings given at launch, which Dagster leaves out, and for what is incomplete: the whole
+        that a later run makes of the same code and inputs is another, and what is below has to follow.
+        """
+        if plain(batch.config) == self.defaults and not result.incomplete:
             return None
         code = f"{self.code_version}+{digest(plain(batch.config))}"
+        if result.incomplete:
+            code += f"+{batch.context.run_id}"
         return provenance(code, batch.made_from(clip))[DATA_VERSION_TAG]
 
     def _events(self, batch: _Batch, clip: str, done: _Recorded, alone: bool) -> Iterator[Any]:
         if alone:
             version = dg.DataVersion(done.data_version) if done.data_version else None
-            yield dg.MaterializeResult(
-                asset_key=self.key,
-                metadata=done.metadata,
-                tags=done.tags,
-                data_version=version,
-                check_results=done.checks,
-            )
+            for key, metadata in done.metadata.items():
+                checks = done.checks if key == self.key else []
+                yield dg.MaterializeResult(
+                    asset_key=key, metadata=metadata, tags=done.tags, data_version=version, check_results=checks
+                )
             return
         tags = {**provenance(self.code_version, batch.made_from(clip), done.data_version), **done.tags}
-        yield dg.AssetMaterialization(self.key, partition=clip, metadata=done.metadata, tags=tags)
+        for key, metadata in done.metadata.items():
+            yield dg.AssetMaterialization(key, partition=clip, metadata=metadata, tags=tags)
         for check in done.checks:
             yield dg.AssetCheckEvaluation(
                 asset_key=self.key,
@@ -241,6 +272,12 @@ def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
         return frozenset({run.run_id})
     group = context.instance.get_run_group(run.run_id)
     return frozenset({run.run_id, *(one.run_id for one in group[1])} if group else {run.run_id, run.root_run_id})
+
+
+def _facts(store: ArtifactStore, clip: str, artifact: Artifact, value: Any) -> dict[str, Any]:
+    """Where an artifact lies, and how many rows it has."""
+    rows = {} if artifact.schema is None else {"dagster/partition_row_count": len(value)}
+    return {"path": store.uri(artifact.name, clip, artifact.extension)} | rows
 
 
 def _preview(preview: Callable[..., str | None], values: Mapping[str, Any]) -> str | None:

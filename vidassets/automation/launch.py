@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
+from dagster._utils.error import SerializableErrorInfo
 
 from vidassets.errors import ProfileError
 
@@ -45,6 +46,7 @@ def launch(
         The run as recorded; its status tells how it ended.
     Raises:
         ProfileError: settings that no run can begin with, such as a variable of the environment that is not set.
+        KeyboardInterrupt: the run was interrupted; Dagster ends it in order, and would let the next one begin.
     """
     range_tags: dict[str, str] = {}
     if isinstance(clips, str) or (clips and clips[0] == clips[1]):
@@ -66,20 +68,29 @@ def launch(
         cause = str(error).partition("\n\nStack Trace")[0]
         raise ProfileError(f"{cause}\n`vidassets doctor` tells what the profile needs and does not find.") from error
     execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
+    if any(error.cls_name == "DagsterExecutionInterruptedError" for error in _errors(instance, run)):
+        raise KeyboardInterrupt
     finished = instance.get_run_by_id(run.run_id)
     return finished or run
 
 
 def failure_cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why a run failed: what its first failed step raised, without the wrappings of Dagster, or the run itself."""
-    for record in instance.all_logs(run.run_id, of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}):
-        event = record.dagster_event
-        error = getattr(event.event_specific_data, "error", None) if event else None
-        while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
-            error = error.cause
-        if error is not None:
+    for error in _errors(instance, run):
+        if error.cause is None or not str(error.cls_name).startswith("Dagster"):
             return error.message.strip()
     return f"run {run.run_id} ended as {run.status.value}"
+
+
+def _errors(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[SerializableErrorInfo]:
+    """Errors of a run's failed steps, then of the run itself; after each what caused it."""
+    failures = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+    for record in instance.all_logs(run.run_id, of_type=failures):
+        data = record.dagster_event.event_specific_data if record.dagster_event else None
+        error: SerializableErrorInfo | None = getattr(data, "error", None)
+        while error is not None:
+            yield error
+            error = error.cause
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
-from vidassets.assets.clip_asset import digest
 from vidassets.assets.lineage import latest
 from vidassets.assets.partitions import SETS_OF_KIND, clips, set_names
+from vidassets.assets.settings import digest
 from vidassets.assets.source_video import SOURCE_VIDEO
 from vidassets.errors import ArtifactMissing, SourceError
 from vidassets.sources.again import look_again

@@ -8,9 +8,11 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import DagsterEventType
 
-from vidassets.assets.clip_asset import ClipAsset, digest, plain
+from vidassets.assets.artifact import Artifact
+from vidassets.assets.clip_asset import ClipAsset
 from vidassets.assets.dataset_asset import INPUTS_TAG, DatasetAsset, input_versions
-from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest
+from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
+from vidassets.assets.settings import digest, plain
 from vidassets.assets.step import FAILED, INCOMPLETE_TAG, SETTINGS_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
@@ -46,6 +48,7 @@ class Board:
         instance: dg.DagsterInstance,
         store: ArtifactStore,
         assets: Sequence[ClipAsset],
+        catalog: Mapping[str, Artifact],
         versions: Mapping[str, str],
         clips: Sequence[str],
         launch_settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -54,20 +57,27 @@ class Board:
 
         Args:
             assets: in topological order.
+            catalog: every artifact of the graph.
             versions: the code version of each asset, as the definitions have it.
             clips: keys.
             launch_settings: settings by asset that the next run is to use: what was made with others is stale.
         """
         names = {name for asset in assets for name in (asset.name, *asset.inputs)}
-        made = {name: latest(instance, dg.AssetKey(name), clips) for name in names}
+        whole = {name: latest_whole(instance, dg.AssetKey(name)) for name in names if catalog[name].is_whole}
+        made = {name: latest(instance, dg.AssetKey(name), clips) for name in names - set(whole)}
         failures = {asset.name: _failures(instance, dg.AssetKey(asset.name), clips) for asset in assets}
-        stored = {asset.name: set(store.keys(asset.name, asset.artifact.extension)) for asset in assets}
+        stored = {asset.name: _stored(store, asset) for asset in assets}
+        registered = {
+            asset.partitions.name: set(instance.get_dynamic_partitions(str(asset.partitions.name))) for asset in assets
+        }
         self.cells: dict[tuple[str, str], Cell] = {}
         for asset in assets:
             settings = _launch_digest(asset, (launch_settings or {}).get(asset.name))
             for clip in clips:
+                if clip not in registered[asset.partitions.name]:
+                    continue
                 one = made[asset.name].get(clip)
-                parents = {name: made[name].get(clip) for name in asset.inputs}
+                parents = {name: whole[name] if name in whole else made[name].get(clip) for name in asset.inputs}
                 cell = _cell(one, parents, versions[asset.name], clip in stored[asset.name], settings)
                 failure = failures[asset.name].get(clip)
                 if failure and failure.storage_id > (one.storage_id if one else 0):
@@ -75,8 +85,14 @@ class Board:
                 self.cells[asset.name, clip] = cell
 
     def to_do(self, clip: str, assets: Iterable[str]) -> list[str]:
-        """Of these assets, those that are not up to date for a clip, in the same order."""
-        return [asset for asset in assets if self.cells[asset, clip].state is not State.FRESH]
+        """Of these assets, those that are of this clip's kind and not up to date, in the same order."""
+        cells = ((asset, self.cells.get((asset, clip))) for asset in assets)
+        return [asset for asset, cell in cells if cell is not None and cell.state is not State.FRESH]
+
+
+def _stored(store: ArtifactStore, asset: ClipAsset) -> set[str]:
+    """Keys of which all that the asset makes is in the store."""
+    return set.intersection(*(set(store.keys(one.name, one.extension)) for one in asset.artifacts))
 
 
 @dataclass(frozen=True)
@@ -132,14 +148,19 @@ def _launch_digest(asset: ClipAsset, settings: Mapping[str, Any] | None) -> str 
 
 
 def dataset_is_stale(
-    instance: dg.DagsterInstance, store: ArtifactStore, asset: DatasetAsset, clips: Collection[str]
+    instance: dg.DagsterInstance,
+    store: ArtifactStore,
+    asset: DatasetAsset,
+    catalog: Mapping[str, Artifact],
+    version: str,
 ) -> bool:
-    """Whether what goes into an asset over all clips is other than what it was made from."""
-    event = instance.get_latest_materialization_event(dg.AssetKey(asset.name))
-    made = event.asset_materialization if event else None
-    if made is None or not store.exists(asset.name, UNPARTITIONED_KEY, asset.artifact.extension):
+    """Whether an asset over all clips is missing, or made by other code or from other inputs than those of now."""
+    made = latest_whole(instance, dg.AssetKey(asset.name))
+    if made is None or not all(store.exists(one.name, UNPARTITIONED_KEY, one.extension) for one in asset.artifacts):
         return True
-    return (made.tags or {}).get(INPUTS_TAG) != digest(input_versions(instance, asset.inputs, clips))
+    registered = instance.get_dynamic_partitions(str(asset.partitions.name))
+    versions = input_versions(instance, [catalog[name] for name in asset.inputs], registered)
+    return made.code_version != version or made.tags.get(INPUTS_TAG) != digest(versions)
 
 
 def contiguous(keys: Sequence[str], registered: Sequence[str], at_most: int) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import dagster as dg
 
+from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import CLIPS_PER_RUN, ClipAsset
 from vidassets.assets.dataset_asset import DatasetAsset
-from vidassets.assets.partitions import clips as clips_set
 from vidassets.automation.launch import close_dead_runs, failure_cause, launch
 from vidassets.automation.status import Board, State, contiguous, dataset_is_stale
 from vidassets.resources.launch_tag import LAUNCH_TAG
@@ -46,6 +46,7 @@ class Workload:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     store: ArtifactStore
+    catalog: Mapping[str, Artifact]
     clip_assets: Sequence[ClipAsset]
     dataset_assets: Sequence[DatasetAsset]
     clips: Sequence[str]
@@ -54,53 +55,67 @@ class Workload:
     failures: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
-    def _selected(self) -> set[str]:
-        return {asset.name for asset in self.clip_assets}
+    def _makers(self) -> dict[str, str]:
+        """For every artifact of the selected clip assets, the asset whose function makes it."""
+        return {artifact.name: asset.name for asset in self.clip_assets for artifact in asset.artifacts}
 
-    def versions(self) -> dict[str, str]:
-        """The code version of every asset, as defined."""
-        graph = self.definitions.resolve_asset_graph()
-        return {asset.name: graph.get(dg.AssetKey(asset.name)).code_version or "" for asset in self.clip_assets}
+    def version(self, asset: str) -> str:
+        """The code version of an asset, as defined."""
+        return self.definitions.resolve_asset_graph().get(dg.AssetKey(asset)).code_version or ""
 
     def board(self) -> Board:
         """The states as they are now."""
-        return Board(self.instance, self.store, self.clip_assets, self.versions(), self.clips, self.settings)
+        versions = {asset.name: self.version(asset.name) for asset in self.clip_assets}
+        return Board(self.instance, self.store, self.clip_assets, self.catalog, versions, self.clips, self.settings)
 
     def plan(self, attempted: set[tuple[str, str]]) -> list[PlannedRun]:
         """The runs that are needed now, less what was attempted already."""
-        board = self.board()
-        registered = self.instance.get_dynamic_partitions(str(clips_set.name))
+        board, stale = self.board(), {asset.name for asset in self.dataset_assets if self._is_stale(asset)}
         groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for clip in self.clips:
-            if assets := tuple(self._to_do(board, clip, attempted)):
-                groups[assets].append(clip)
+            by_set: dict[str, list[str]] = defaultdict(list)
+            for asset in self._to_do(board, clip, attempted, stale):
+                by_set[str(asset.partitions.name)].append(asset.name)
+            for partitions, names in by_set.items():
+                groups[partitions, *names].append(clip)
         runs = []
-        for assets, keys in groups.items():
+        for (partitions, *assets), keys in groups.items():
+            registered = self.instance.get_dynamic_partitions(partitions)
             for first, last in contiguous(keys, registered, CLIPS_PER_RUN):
                 inside = registered[registered.index(first) : registered.index(last) + 1]
-                runs.append(PlannedRun(assets, tuple(inside)))
-        return sorted(runs, key=lambda run: registered.index(run.clips[0]))
+                runs.append(PlannedRun(tuple(assets), tuple(inside)))
+        order = {clip: place for place, clip in enumerate(self.clips)}
+        return sorted(runs, key=lambda run: order[run.clips[0]])
 
-    def _to_do(self, board: Board, clip: str, attempted: set[tuple[str, str]]) -> Iterator[str]:
-        """Assets to make for a clip: not up to date, not attempted, and every input there or about to be.
+    def _to_do(self, board: Board, clip: str, attempted: set[tuple[str, str]], stale: set[str]) -> Iterator[ClipAsset]:
+        """Assets to make for a clip: not up to date, not attempted, and every input there or made in the same run.
 
         What is up to date, but below one that is about to be made, may turn stale; all below that waits for the next
-        wave, or it would be made from what is about to be replaced.
+        wave, or it would be made from what is about to be replaced. So does what is in another partition set than its
+        input, for that is another run, and what reads an asset over all clips that is about to be made.
         """
-        graph, coming, waiting = self.definitions.resolve_asset_graph(), set[str](), set[str]()
-        usable = (State.FRESH, State.INCOMPLETE)
+        coming, waiting = dict[str, ClipAsset](), set[str]()
+        graph, usable, makers = self.definitions.resolve_asset_graph(), (State.FRESH, State.INCOMPLETE), self._makers
         for asset in self.clip_assets:
-            name = asset.name
-            wanted = board.to_do(clip, [name]) or (self.force and not attempted)
-            inputs = {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
-            ready = all(one in coming or board.cells[one, clip].state in usable for one in inputs & self._selected)
-            if inputs & waiting:
-                waiting.add(name)
-            elif wanted and ready and (name, clip) not in attempted:
-                coming.add(name)
-                yield name
-            elif inputs & coming:
-                waiting.add(name)
+            if (asset.name, clip) not in board.cells:
+                continue
+            wanted = board.to_do(clip, [asset.name]) or (self.force and not attempted)
+            parents = {key.to_user_string() for key in graph.get(dg.AssetKey(asset.name)).parent_keys}
+            inputs = {makers[name] for name in parents if name in makers}
+            same_run = {name for name in inputs if name in coming and coming[name].partitions == asset.partitions}
+            there = {name for name in inputs if board.cells[name, clip].state in usable and name not in coming}
+            if inputs & waiting or parents & stale:
+                waiting.add(asset.name)
+            elif wanted and inputs <= same_run | there and (asset.name, clip) not in attempted:
+                coming[asset.name] = asset
+                yield asset
+            elif inputs & set(coming):
+                waiting.add(asset.name)
+
+    def _is_stale(self, asset: DatasetAsset) -> bool:
+        return asset.name not in self.failures and dataset_is_stale(
+            self.instance, self.store, asset, self.catalog, self.version(asset.name)
+        )
 
     def do(self, on_wave: Callable[[Sequence[PlannedRun]], None]) -> set[tuple[str, str]]:
         """Run what is needed, in waves: what a wave made may make more of it stale. Returns the cells worked on.
@@ -111,18 +126,32 @@ class Workload:
         attempted: set[tuple[str, str]] = set()
         tags = {LAUNCH_TAG: str(uuid4())}
         close_dead_runs(self.instance)
-        while runs := self.plan(attempted):
-            on_wave(runs)
-            for run in runs:
-                keys = [dg.AssetKey(name) for name in run.assets]
-                chosen = {name: self.settings[name] for name in run.assets if name in self.settings}
-                launch(self.definitions, self.instance, keys, (run.clips[0], run.clips[-1]), chosen, tags)
-                attempted |= run.cells
-        for asset in self.dataset_assets:
-            registered = self.instance.get_dynamic_partitions(str(clips_set.name))
-            if self.force or dataset_is_stale(self.instance, self.store, asset, registered):
-                run = launch(self.definitions, self.instance, [dg.AssetKey(asset.name)], tags=tags)
-                if not run.is_success:
-                    self.failures[asset.name] = failure_cause(self.instance, run)
-                attempted.add((asset.name, UNPARTITIONED_KEY))
+        going_on = True
+        while going_on:
+            while runs := self.plan(attempted):
+                on_wave(runs)
+                for run in runs:
+                    self._launch(run, tags)
+                    attempted |= run.cells
+            made = {
+                (asset.name, UNPARTITIONED_KEY) for asset in self.dataset_assets if self._made(asset, attempted, tags)
+            }
+            going_on = bool(made)
+            attempted |= made
         return attempted
+
+    def _launch(self, run: PlannedRun, tags: Mapping[str, str]) -> None:
+        keys = [key for asset in self.clip_assets if asset.name in run.assets for key in asset.keys]
+        chosen = {name: self.settings[name] for name in run.assets if name in self.settings}
+        launch(self.definitions, self.instance, keys, (run.clips[0], run.clips[-1]), chosen, tags)
+
+    def _made(self, asset: DatasetAsset, attempted: set[tuple[str, str]], tags: Mapping[str, str]) -> bool:
+        """Make an asset over all clips, if it is not up to date; whether it was worked on."""
+        forced = self.force and (asset.name, UNPARTITIONED_KEY) not in attempted
+        if asset.name in self.failures or not (forced or self._is_stale(asset)):
+            return False
+        chosen = {asset.name: self.settings[asset.name]} if asset.name in self.settings else {}
+        run = launch(self.definitions, self.instance, asset.keys, config=chosen, tags=tags)
+        if not run.is_success:
+            self.failures[asset.name] = failure_cause(self.instance, run)
+        return True

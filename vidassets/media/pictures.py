@@ -7,7 +7,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-Pixel = Literal["rgb24", "gray"]
+Pixel = Literal["rgb24", "bgr24", "gray"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
