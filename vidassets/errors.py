@@ -103,3 +103,7 @@ class LabelError(SpatterError):
 
 class OneClassOnly(LabelError):
     """Crops of low flow only, of high flow only, or of neither, where both are needed."""
+
+
+class TrainingError(SpatterError):
+    """A classifier that cannot be learned from what is given, or an exported one that differs from what was learned."""

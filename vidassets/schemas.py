@@ -311,3 +311,96 @@ class SpatterIndex(dy.Schema):
     @dy.rule()
     def build_in_one_part(cls):  # noqa: D102, N805
         return cls.split_build.col.drop_nulls().n_unique().over("build") <= 1
+
+
+class SpatterTraining(dy.Schema):
+    """How the classifier learned, epoch by epoch. Losses are binary cross-entropy, in nats a crop."""
+
+    epoch = dy.Int32(primary_key=True, min=1)
+    train_loss = dy.Float64(min=0, description="mean over the epoch, while the weights change")
+    train_accuracy = dy.Float64(min=0, max=1, description="likewise")
+    validation_loss = dy.Float64(min=0, description="at the end of the epoch")
+    validation_accuracy = dy.Float64(min=0, max=1)
+    seconds = dy.Float64(min=0)
+    best = dy.Bool(description="its weights were taken: the lowest validation loss")
+
+
+class SpatterEvaluation(dy.Schema):
+    """How good the classifier is on crops it has not learned from. High flow is the positive class."""
+
+    split = dy.String(primary_key=True, description="how crops were parted: by random crop, by build, by layer")
+    part = dy.String(primary_key=True, regex=r"^(train|validation|test)$")
+    n_crops = dy.Int64(min=1)
+    true_low = dy.Int64(min=0)
+    false_high = dy.Int64(min=0, description="low flow, called high")
+    false_low = dy.Int64(min=0, description="high flow, called low")
+    true_high = dy.Int64(min=0)
+    accuracy = dy.Float64(min=0, max=1, description="at probability 0.5")
+    balanced_accuracy = dy.Float64(nullable=True, min=0, max=1, description="mean of both classes; null: one is absent")
+    roc_auc = dy.Float64(nullable=True, min=0, max=1, description="null: one class is absent")
+    log_loss = dy.Float64(min=0, description="binary cross-entropy, nats a crop")
+    brier_score = dy.Float64(min=0, max=1, description="mean squared error of the probability")
+    calibration_error = dy.Float64(min=0, max=1, description="expected calibration error, 15 bins")
+
+
+class SpatterBuildAccuracy(dy.Schema):
+    """How good the classifier is on each build."""
+
+    split = dy.String(primary_key=True)
+    part = dy.String(primary_key=True, regex=r"^(train|validation|test)$")
+    build = dy.String(primary_key=True, regex=KEY_PATTERN)
+    n_crops = dy.Int64(min=1)
+    label = dy.Int8(min=0, max=1, nullable=True, description="0 low, 1 high; null: the build's crops have both")
+    accuracy = dy.Float64(min=0, max=1)
+    probability = dy.Float64(min=0, max=1, description="of high gas flow, mean over its crops")
+
+
+class SpatterSearch(dy.Schema):
+    """Every classifier that the search for a better recipe has tried."""
+
+    trial = dy.Int32(primary_key=True, min=0)
+    architecture = dy.String()
+    width = dy.Float64(min=0)
+    batch_size = dy.Int64(min=1)
+    learning_rate = dy.Float64(min=0)
+    state = dy.String(regex=r"^(complete|failed)$")
+    error = dy.String(nullable=True, description="why it failed")
+    validation_accuracy = dy.Float64(nullable=True, min=0, max=1, description="of its best epoch")
+    validation_loss = dy.Float64(nullable=True, min=0, description="of its best epoch")
+    best_epoch = dy.Int32(nullable=True, min=1)
+    n_parameters = dy.Int64(nullable=True, min=1)
+    latency_ms = dy.Float64(nullable=True, min=0, description="of one crop in a batch, on one CPU thread; varies")
+    pareto = dy.Bool(description="no other trial is as accurate with fewer parameters, or more accurate with as few")
+
+
+class SpatterEvents(ClipTable):
+    """One row per spatter crop of a build, in the order of the crops."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    event_index = dy.Int32(primary_key=True, min=0, description="0, 1, 2 …")
+    frame = dy.Int64(min=0, description="the frame it is on, counted from start_frame; the next one differs from it")
+    video_frame = dy.Int64(min=0, description="the same, counted from the beginning of the video")
+    pts_s = dy.Float64(description="presentation time of that frame")
+    layer = dy.Int32(min=0, description="0, 1, 2 …; a new one after a pause longer than layer_gap_frames")
+    box_x1 = dy.Int32(min=0, description="bounding box of the contour, pixels of the uncropped frame, half-open")
+    box_y1 = dy.Int32(min=0)
+    box_x2 = dy.Int32(min=1)
+    box_y2 = dy.Int32(min=1)
+    area_px = dy.Float64(min=0, description="enclosed by the contour")
+    mean_brightness = dy.Float64(min=0, max=1, description="gray of the crop")
+    peak_brightness = dy.Float64(min=0, max=1, description="gray of the crop")
+    eccentricity = dy.Float64(min=0, max=1, description="of the ellipse with the contour's moments: 0 circle, 1 line")
+    orientation_deg = dy.Float64(
+        min=0, max_exclusive=180, description="from the x axis to the ellipse's long axis, clockwise as seen"
+    )
+    dataset = dy.String(description="of the crops file (HDF5)")
+    ds_idx = dy.Int32(min=0, description="index in the dataset")
+
+
+class SpatterFrameLog(ClipTable):
+    """One row per pair of consecutive frames that was compared, by the earlier one."""
+
+    clip = dy.String(primary_key=True, regex=KEY_PATTERN)
+    frame = dy.Int64(primary_key=True, min=0, description="counted from start_frame")
+    pts_s = dy.Float64(description="presentation time of the frame")
+    n_spatters = dy.Int32(min=0, description="crops taken from the frame")

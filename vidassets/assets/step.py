@@ -224,7 +224,7 @@ class ClipStep:
             return None
         code = f"{self.code_version}+{digest(plain(batch.config))}"
         if result.incomplete:
-            code += f"+{batch.context.run_id}"
+            code += f"+{batch.context.run.run_id}"
         return provenance(code, batch.made_from(clip))[DATA_VERSION_TAG]
 
     def _events(self, batch: _Batch, clip: str, done: _Recorded, alone: bool) -> Iterator[Any]:

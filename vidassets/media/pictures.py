@@ -17,7 +17,7 @@ class Picture:
     Attributes:
         pts_s: its presentation time, in seconds, as the container tells it.
         wanted_s: the moment that was asked for.
-        pixels: uint8 (H, W, 3) RGB, or (H, W) luma of full range; upright. Stored pixels: where the sample
+        pixels: uint8 (H, W, 3) RGB or BGR, or (H, W) luma of full range; upright. Stored pixels: where the sample
             aspect ratio is not 1, a circle is an ellipse here. Pictures of the same frame share one array.
         damaged: something before it, which it may lean on, did not decode.
     """
@@ -37,7 +37,7 @@ class Developer:
     """Makes pixels of frames, with one scaler for all of them.
 
     Args:
-        pixel: "rgb24", or "gray" for the luma, spread to 0 … 255.
+        pixel: "rgb24"; "bgr24" for the very values that OpenCV reads; "gray" for the luma, spread to 0 … 255.
         max_side_px: a larger picture is scaled down until its longer side is this long.
         size: (width, height) of the upright picture, whatever its aspect; not together with `max_side_px`.
 
@@ -51,6 +51,8 @@ class Developer:
         if min(max_side_px if max_side_px is not None else 1, *(size or (1, 1))) < 1:
             raise ValueError(f"a picture has at least one pixel a side, got {max_side_px or size}")
         self._pixel, self._max_side_px, self._size = pixel, max_side_px, size
+        # OpenCV converts bicubically, which tells in the chroma of odd heights and of more than 8 bits.
+        self._interpolation = Interpolation.BICUBIC if pixel == "bgr24" else Interpolation.AREA
         self._reformatter = VideoReformatter()
 
     def develop(self, frame: VideoFrame) -> np.ndarray:
@@ -58,7 +60,7 @@ class Developer:
         turn = clockwise_turn(frame)
         width, height = self._stored_size(frame, lying=turn in (90, 270))
         scaled = self._reformatter.reformat(
-            frame, width, height, format=self._pixel, interpolation=Interpolation.AREA, threads=1
+            frame, width, height, format=self._pixel, interpolation=self._interpolation, threads=1
         )
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), k=-turn // 90))
 

@@ -1,0 +1,37 @@
+"""Clips as the assets are handed them, of generated films; no store, no Dagster."""
+
+from pathlib import Path
+
+import polars as pl
+
+from vidassets.assets.clip_asset import ClipAsset, ClipResult
+from vidassets.assets.clip_file import ClipFile
+from vidassets.assets.raw_clip import raw_clip
+from vidassets.sources.find import find_videos
+from vidassets.storage.tables import check_table
+
+
+def raw(path: Path) -> ClipResult:
+    """What `raw_clip` makes of a file."""
+    [source] = find_videos(path, "clip").sources
+    result = raw_clip.function(source.key, source)
+    check_table(result.value, raw_clip.artifact.schema)
+    return result
+
+
+def clip_file(path: Path) -> ClipFile:
+    """The clip as assets below are handed it."""
+    return ClipFile.from_table(raw(path).value)
+
+
+def made(asset: ClipAsset, *values: object) -> pl.DataFrame:
+    """The table that an asset makes of these inputs, known to keep its schema."""
+    result = asset.function(*values)
+    table = result.value if isinstance(result, ClipResult) else result
+    assert asset.artifact.schema is not None
+    return check_table(table, asset.artifact.schema)
+
+
+def verdicts(result: ClipResult) -> dict[str, bool]:
+    """What the checks of `raw_clip` say."""
+    return {check.name: check.answer(result.value).passed for check in raw_clip.checks}
