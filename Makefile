@@ -61,6 +61,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
 		|| { echo "Python 3.11 or 3.12 is needed; got $$($(PYTHON) --version). Set PYTHON=path."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip  # the pip that comes with Python 3.11 takes minutes to resolve what a new one does in seconds
 
 $(VENV)/.run: pyproject.toml requirements/embedded.txt | $(VENV)/bin/python
 	@echo "Installing into $(VENV); a few minutes the first time."

@@ -107,3 +107,7 @@ class OneClassOnly(LabelError):
 
 class TrainingError(SpatterError):
     """A classifier that cannot be learned from what is given, or an exported one that differs from what was learned."""
+
+
+class TrackerUnreachable(VidassetsError):
+    """A tracker of experiments that a profile names does not answer, or refuses what it is told."""

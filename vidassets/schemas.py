@@ -215,10 +215,12 @@ class SpatterTypes(ClipTable):
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
     cluster = dy.Int32(min=0, description="0, 1, 2 … by mean area, the smallest first")
-    cluster_confidence = dy.Float32(min=0, max=1, description="of belonging to it rather than to another")
+    cluster_confidence = dy.Float32(min=0, max=1, description="1 at its centre, 0 on the border to another")
     label = dy.String(nullable=True, description="a person's word, or the pseudo-label; null where neither is sure")
     label_source = dy.String(nullable=True, regex=r"^(person|pseudo)$")
-    label_confidence = dy.Float32(nullable=True, min=0, max=1, description="1 where a person said so")
+    label_confidence = dy.Float32(
+        nullable=True, min=0, max=1, description="of the likeliest label, also where it is not given; 1 for a person's"
+    )
 
 
 class SpatterTypeFacts(dy.Schema):
@@ -256,7 +258,7 @@ class SpatterLabelRequests(ClipTable):
     box_x2 = dy.Int32(min=0)
     box_y2 = dy.Int32(min=0)
     cluster = dy.Int32(min=0)
-    uncertainty = dy.Float64(min=0, max=1, description="1 minus the confidence in its cluster")
+    uncertainty = dy.Float64(min=0, max=1, description="1 minus the confidence in its label, else in its cluster")
 
 
 class SpatterLabelDecisions(ClipTable):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -110,34 +110,27 @@ class Home:
         )
 
     @contextmanager
-    def deployment(self, **environment: str):
+    def deployment(self, **environment: str) -> Iterator[Deployment]:
         """The opened deployment, to look into."""
         with opened(os.environ | self.environment | environment) as deployment:
             yield deployment
 
-    def made(self, asset: str) -> dict[str, Made]:
-        """The latest materialisation of every clip."""
-        with self.deployment() as deployment:
-            return _made(deployment, asset)
-
     def events(self) -> dict[tuple[str, str], int]:
         """(asset, clip) → the number of its latest event; compare two of these for what was done between."""
         with self.deployment() as deployment:
-            return {
-                (asset, clip): made.storage_id
-                for asset in CLIP_ASSETS
-                for clip, made in _made(deployment, asset).items()
-            }
+            return _events(deployment)
 
-    def n_runs(self) -> int:
-        """Runs that the instance holds."""
+    def look(self) -> "Look":
+        """All of it at once."""
         with self.deployment() as deployment:
-            return deployment.instance.get_runs_count()
+            return Look(_events(deployment), deployment.instance.get_runs_count(), _states(deployment))
 
     def partitions(self) -> dict[str, list[str]]:
         """Keys of each partition set that has some."""
         with self.deployment() as deployment:
-            sets = {name: list(deployment.instance.get_dynamic_partitions(name)) for name in ("clips", "episodes", "builds")}
+            sets = {
+                name: list(deployment.instance.get_dynamic_partitions(name)) for name in ("clips", "episodes", "builds")
+            }
         return {name: keys for name, keys in sets.items() if keys}
 
     def table(self, asset: str, key: str) -> pl.DataFrame:
@@ -147,9 +140,16 @@ class Home:
     def states(self, **environment: str) -> dict[tuple[str, str], str]:
         """(asset, clip) → state, of all that is not up to date."""
         with self.deployment(**environment) as deployment:
-            clips = deployment.instance.get_dynamic_partitions("clips")
-            board = deployment.workload(clips).board()
-        return {cell: str(one.state) for cell, one in board.cells.items() if str(one.state) != "up to date"}
+            return _states(deployment)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A deployment at one moment: events by (asset, clip), runs that the instance holds, what is not up to date."""
+
+    events: dict[tuple[str, str], int]
+    n_runs: int
+    states: dict[tuple[str, str], str]
 
 
 def changed(before: Mapping[tuple[str, str], int], after: Mapping[tuple[str, str], int]) -> dict[str, list[str]]:
@@ -159,6 +159,15 @@ def changed(before: Mapping[tuple[str, str], int], after: Mapping[tuple[str, str
         if before.get((asset, clip)) != number:
             found.setdefault(clip, []).append(asset)
     return found
+
+
+def _events(deployment: Deployment) -> dict[tuple[str, str], int]:
+    return {(asset, clip): made.storage_id for asset in CLIP_ASSETS for clip, made in _made(deployment, asset).items()}
+
+
+def _states(deployment: Deployment) -> dict[tuple[str, str], str]:
+    board = deployment.workload(deployment.instance.get_dynamic_partitions("clips")).board()
+    return {cell: str(one.state) for cell, one in board.cells.items() if str(one.state) != "up to date"}
 
 
 def _made(deployment: Deployment, asset: str) -> dict[str, Made]:

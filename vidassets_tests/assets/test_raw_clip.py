@@ -41,7 +41,9 @@ def test_sound_alone_fails_the_checks_of_pictures_and_is_told_with_the_mend(tmp_
     result = raw(write_sound(tmp_path / "a.mp4"))
     assert verdicts(result) == GOOD | {"has_video_stream": False, "decodes": False}
     [check] = [one for one in raw_clip.checks if one.name == "has_video_stream"]
-    assert "no video stream; it holds: audio. Take it out, or replace the file." in check.answer(result.value).description
+    assert (
+        "no video stream; it holds: audio. Take it out, or replace the file." in check.answer(result.value).description
+    )
 
 
 def test_a_refused_sidecar_fails_its_check_alone(tmp_path: Path):

@@ -1,7 +1,5 @@
 """`shot_scores` and `shots`: cuts of generated films, found by the cheap detector."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 

@@ -63,7 +63,9 @@ def gated(tmp_path: Path) -> Iterator[Gated]:
         gated.gate.set()
 
 
-def test_after_a_kill_the_next_run_frees_what_was_held_and_does_only_what_is_missing(gated: Gated):
+def test_after_a_kill_the_next_run_frees_what_was_held_does_what_is_missing_and_asks_nothing_answered_again(
+    gated: Gated,
+):
     process = gated.started()
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -84,13 +86,6 @@ def test_after_a_kill_the_next_run_frees_what_was_held_and_does_only_what_is_mis
     assert (held, statuses.count(dg.DagsterRunStatus.FAILURE)) == (0, 1)
     assert not {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED} & set(statuses)
 
-
-def test_after_a_kill_nothing_that_was_answered_is_asked_again(gated: Gated):
-    process = gated.started()
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    gated.gate.set()
-    gated.home.command("run")
     asked = sorted(gated.server.count(picture) for picture in {one.picture for one in gated.server.requests})
     assert asked == [1, 1, 1, 2]  # the one under way when it was killed is asked again
 
@@ -131,7 +126,9 @@ def test_a_run_of_a_process_that_lives_is_left_alone(tmp_path: Path):
 )
 def test_a_run_that_no_command_of_this_machine_launched_is_left_alone(tmp_path: Path, tag: str | None):
     with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
-        instance.create_run_for_job(_nothing, status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: tag} if tag else {})
+        instance.create_run_for_job(
+            _nothing, status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: tag} if tag else {}
+        )
         assert close_dead_runs(instance) == []
 
 

@@ -236,9 +236,7 @@ def test_a_touched_file_is_a_replaced_one_until_its_content_is_hashed(
     assert registered(instance, store, videos) == {"replaced": ["a"], "unchanged": ["b"]}
 
 
-def test_many_videos_of_one_second_are_all_registered_once(
-    instance: dg.DagsterInstance, store: ArtifactStore
-):
+def test_many_videos_of_one_second_are_all_registered_once(instance: dg.DagsterInstance, store: ArtifactStore):
     sources = [Source(f"{number:04d}", f"s3://bucket/{number:04d}.mp4", "clip", 1, "etag:1") for number in range(40)]
     register(instance, store, sources)
     assert _told(register(instance, store, sources)) == {"unchanged": [source.key for source in sources]}

@@ -20,9 +20,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 def tick(instance: dg.DagsterInstance, tmp_path: Path, watch: str | None) -> str | None:
     """What a tick says."""
-    with dg.build_sensor_context(
-        instance=instance, resources={"store": Store(root=str(tmp_path / "data"))}
-    ) as context:
+    with dg.build_sensor_context(instance=instance, resources={"store": Store(root=str(tmp_path / "data"))}) as context:
         data = new_videos_sensor(watch).evaluate_tick(context)
     assert data.run_requests == []
     return data.skip_message

@@ -11,7 +11,7 @@ from vidassets.automation.status import Board, State, contiguous
 from vidassets.automation.work import Workload
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.assets.conftest import CHAIN, Toy, toy
-from vidassets_tests.toy_graph import doubled, number, report, total, toy_definitions
+from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
 
 __all__ = ["toy"]
 Settings = dict[str, dict[str, object]]
@@ -20,8 +20,9 @@ Settings = dict[str, dict[str, object]]
 def board(toy: Toy, profile: Settings | None = None, launch: Settings | None = None) -> Board:
     clips = toy.instance.get_dynamic_partitions("clips")
     store = ArtifactStore(toy.home / "data")
-    definitions, assets = toy_definitions(toy.home, profile), [number, doubled, report]
-    return Workload(definitions, toy.instance, store, assets, [total], clips, launch or {}).board()
+    definitions, assets, whole = toy_definitions(toy.home, profile), [number, doubled, report], [total]
+    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
+    return Workload(definitions, toy.instance, store, catalog, assets, whole, clips, launch or {}).board()
 
 
 def states(found: Board, clip: str = "a") -> list[tuple[State, str]]:

@@ -1,7 +1,6 @@
 """Which runs are planned, in which order, and that one command's runs share what they may spend."""
 
 import json
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,15 +10,16 @@ from vidassets.storage.store import ArtifactStore
 from vidassets_tests.assets.conftest import CHAIN, Toy, toy
 from vidassets_tests.builders import Home, film
 from vidassets_tests.descriptions.wire_server import WireServer
-from vidassets_tests.toy_graph import doubled, number, report, total, toy_definitions
+from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
 
 __all__ = ["toy"]
 
 
 def workload(toy: Toy, clips: list[str], force: bool = False) -> Workload:
     store = ArtifactStore(toy.home / "data")
-    assets = [number, doubled, report]
-    return Workload(toy_definitions(toy.home), toy.instance, store, assets, [total], clips, force=force)
+    assets, whole = [number, doubled, report], [total]
+    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
+    return Workload(toy_definitions(toy.home), toy.instance, store, catalog, assets, whole, clips, force=force)
 
 
 def done(toy: Toy, *clips: str, force: bool = False) -> list[list[PlannedRun]]:
@@ -123,14 +123,13 @@ def spent(tmp_path_factory: pytest.TempPathFactory):
     with WireServer() as server:
         home.profile(PRICED.format(base_url=server.base_url))
         home.command("run", "--select", "raw_clip", "--clips", "c")
-        n_runs = home.n_runs()
-        first = home.command("run")
+        before, first, after = home.look(), home.command("run"), home.look()
         seen = {
-            "runs": home.n_runs() - n_runs,
+            "runs": after.n_runs - before.n_runs,
             "code": first.code,
             "said": first.out,
             "asked": len(server.requests),
-            "states": home.states(),
+            "states": after.states,
             "costs": home.table("description_costs", "all")["cost_usd"].to_list(),
         }
         second = home.command("run", VIDASSETS__DESCRIBER__BUDGET_USD_PER_RUN="1")
