@@ -42,7 +42,8 @@ RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY . .
 # In place: the profiles are looked for beside the package. embedded.txt comes without its dependencies, see its head.
-RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} --editable ".[embedded,s3,postgres]" \
+RUN pip install --upgrade pip \
+    && pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} --editable ".[embedded,s3,postgres]" \
     && pip install --no-deps --require-hashes --requirement requirements/embedded.txt
 
 FROM gpu-system AS gpu-build
@@ -50,7 +51,8 @@ WORKDIR /app
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY . .
-RUN pip install --editable ".[embedded,s3,postgres]" \
+RUN pip install --upgrade pip \
+    && pip install --editable ".[embedded,s3,postgres]" \
     && pip install --no-deps --require-hashes --requirement requirements/embedded.txt
 
 # ---- the images ------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import clip_asset
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.settings import digest
 from vidassets.assets.partitions import clips
+from vidassets.assets.settings import digest
 from vidassets.automation.executor import isolating_executor
 from vidassets.resources.model_cache import cached
 from vidassets.resources.store import Store

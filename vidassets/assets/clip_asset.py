@@ -16,13 +16,12 @@ import dagster as dg
 from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_check import ClipCheck
 from vidassets.assets.condition import up_to_date
+from vidassets.assets.declared_asset import DeclaredAsset
 from vidassets.assets.partitions import clips
-from vidassets.assets.settings import configured, digest, plain
 from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 
-OWNERS = ("team:vidassets",)
 CLIPS_PER_RUN = 25  # benchmarks/orchestration.py: a clip of 25 in a run costs a fifth of a run of its own
 
 
@@ -46,45 +45,14 @@ class ClipResult:
 
 
 @dataclass(frozen=True)
-class ClipAsset:
-    """A declared asset: what `definition` makes a Dagster asset of, once a profile is known."""
+class ClipAsset(DeclaredAsset):
+    """A declared asset of one clip; see `clip_asset` for what its fields mean."""
 
-    artifact: Artifact
-    function: Callable[..., Any]
-    partitions: dg.DynamicPartitionsDefinition
-    inputs: Mapping[str, type | None]
-    resources: tuple[str, ...]
-    config_type: type[dg.Config] | None
-    version: str
-    group: str
-    kinds: frozenset[str]
-    pool: str | None
     checks: tuple[ClipCheck, ...]
-    preview: Callable[..., str | None] | None
     ahead: Mapping[str, Callable[..., Iterable[Any]]]
     once: Mapping[str, Callable[..., Any]]
     only_if: Mapping[str, str]
     references: Mapping[str, list[str]]
-    also: Mapping[str, Artifact]
-
-    @property
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """All that one call of the function makes; the one that it is named for comes last."""
-        return (*self.also.values(), self.artifact)
-
-    @property
-    def keys(self) -> list[dg.AssetKey]:
-        """The Dagster assets that it makes."""
-        return [dg.AssetKey(artifact.name) for artifact in self.artifacts]
-
-    @property
-    def name(self) -> str:
-        """The asset's name."""
-        return self.artifact.name
-
-    def configured(self, settings: Mapping[str, Any]) -> type[dg.Config] | None:
-        """The config class with a profile's settings as its defaults; `ProfileError` for one that it does not take."""
-        return configured(self.name, self.config_type, settings)
 
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
@@ -107,10 +75,6 @@ class ClipAsset:
                     f"set it in the profile (assets: {self.name}: {flag}: true), not at launch."
                 )
 
-    def code_version(self, config: dg.Config | None, identities: Mapping[str, Mapping[str, str]]) -> str:
-        """The declared version, and a digest of what else changes results: settings, and the models of resources."""
-        return f"{self.version}-{digest({'config': plain(config)} | {r: identities.get(r) for r in self.resources})}"
-
     def definition(
         self,
         catalog: Mapping[str, Artifact],
@@ -130,7 +94,13 @@ class ClipAsset:
         config = config_type() if config_type else None
         code_version = self.code_version(config, identities)
         step = ClipStep(self, catalog, code_version, config)
-        specs = [self._spec(artifact, step.inputs, code_version) for artifact in self.artifacts]
+        specs = self.specs(
+            step.inputs,
+            code_version,
+            tags={"per": "clip"},
+            partitions_def=self.partitions,
+            automation_condition=up_to_date(),
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions of a check spec
             checks = [
@@ -145,22 +115,6 @@ class ClipAsset:
             pool=self.pool,
             backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
         )(step.compute_function(config_type))
-
-    def _spec(self, artifact: Artifact, inputs: Iterable[str], code_version: str) -> dg.AssetSpec:
-        described = inspect.getdoc(self.function) if artifact is self.artifact else inspect.getdoc(artifact.schema)
-        return dg.AssetSpec(
-            artifact.name,
-            deps=list(inputs),
-            description=described,
-            group_name=self.group,
-            owners=list(OWNERS),
-            kinds=set(self.kinds) if artifact is self.artifact else {artifact.extension},
-            tags={"per": "clip"},
-            code_version=code_version,
-            partitions_def=self.partitions,
-            automation_condition=up_to_date(),
-            metadata=table_schema(artifact.schema),
-        )
 
 
 def clip_asset(
@@ -235,19 +189,3 @@ def clip_asset(
         )
 
     return declare
-
-
-def table_schema(schema: type[dy.Schema] | None) -> dict[str, Any]:
-    """The columns of a declared table, as Dagster shows them on an asset's page."""
-    if schema is None:
-        return {}
-    columns = [
-        dg.TableColumn(
-            name,
-            type=str(column.dtype),
-            description=column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=False),
-        )
-        for name, column in schema.columns().items()
-    ]
-    return {"dagster/column_schema": dg.TableSchema(columns)}

@@ -13,11 +13,12 @@ from typing import Any
 import dagster as dg
 
 from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import OWNERS, ClipResult, table_schema
+from vidassets.assets.clip_asset import ClipResult
 from vidassets.assets.condition import up_to_date
+from vidassets.assets.declared_asset import DeclaredAsset
 from vidassets.assets.lineage import latest, latest_whole
 from vidassets.assets.partitions import clips
-from vidassets.assets.settings import configured, digest, plain
+from vidassets.assets.settings import digest
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
@@ -39,40 +40,8 @@ class AllClips:
 
 
 @dataclass(frozen=True)
-class DatasetAsset:
+class DatasetAsset(DeclaredAsset):
     """A declared asset over all clips of a partition set."""
-
-    artifact: Artifact
-    function: Callable[..., Any]
-    partitions: dg.DynamicPartitionsDefinition
-    inputs: tuple[str, ...]
-    resources: tuple[str, ...]
-    config_type: type[dg.Config] | None
-    version: str
-    group: str
-    kinds: frozenset[str]
-    pool: str | None
-    preview: Callable[..., str | None] | None
-    also: Mapping[str, Artifact]
-
-    @property
-    def name(self) -> str:
-        """The asset's name."""
-        return self.artifact.name
-
-    @property
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """All that one call of the function makes; the one that it is named for comes last."""
-        return (*self.also.values(), self.artifact)
-
-    @property
-    def keys(self) -> list[dg.AssetKey]:
-        """The Dagster assets that it makes."""
-        return [dg.AssetKey(artifact.name) for artifact in self.artifacts]
-
-    def configured(self, settings: Mapping[str, Any]) -> type[dg.Config] | None:
-        """The config class with a profile's settings as its defaults; `ProfileError` for one that it does not take."""
-        return configured(self.name, self.config_type, settings)
 
     def definition(
         self,
@@ -82,9 +51,7 @@ class DatasetAsset:
     ) -> dg.AssetsDefinition:
         """The Dagster asset; arguments as for `ClipAsset.definition`."""
         config_type = self.configured(settings)
-        changing = {"config": plain(config_type() if config_type else None)}
-        changing |= {name: identities.get(name) for name in self.resources}
-        code_version = f"{self.version}-{digest(changing)}"
+        code_version = self.code_version(config_type() if config_type else None, identities)
 
         def compute(context: dg.AssetExecutionContext) -> Iterator[Any]:
             yield from self._make(context, catalog, None)
@@ -95,25 +62,15 @@ class DatasetAsset:
         compute_configured.__annotations__["config"] = config_type
         return dg.multi_asset(
             name=self.name,
-            specs=[self._spec(artifact, code_version) for artifact in self.artifacts],
+            specs=self.specs(
+                self.inputs,
+                code_version,
+                tags={"per": "dataset"},
+                automation_condition=up_to_date(with_some_inputs=True),
+            ),
             required_resource_keys={"store", *self.resources},
             pool=self.pool,
         )(compute_configured if config_type else compute)
-
-    def _spec(self, artifact: Artifact, code_version: str) -> dg.AssetSpec:
-        described = inspect.getdoc(self.function) if artifact is self.artifact else inspect.getdoc(artifact.schema)
-        return dg.AssetSpec(
-            artifact.name,
-            deps=list(self.inputs),
-            description=described,
-            group_name=self.group,
-            owners=list(OWNERS),
-            kinds=set(self.kinds) if artifact is self.artifact else {artifact.extension},
-            tags={"per": "dataset"},
-            code_version=code_version,
-            automation_condition=up_to_date(with_some_inputs=True),
-            metadata=table_schema(artifact.schema),
-        )
 
     def _make(
         self, context: dg.AssetExecutionContext, catalog: Mapping[str, Artifact], config: dg.Config | None
@@ -121,7 +78,7 @@ class DatasetAsset:
         started, store = time.perf_counter(), context.resources.store.open()
         registered = context.instance.get_dynamic_partitions(str(self.partitions.name))
         versions = input_versions(context.instance, [catalog[name] for name in self.inputs], registered)
-        values = {name: _input(catalog[name], store, versions[name]) for name in self.inputs}
+        values: dict[str, Any] = {name: _input(catalog[name], store, versions[name]) for name in self.inputs}
         values |= {name: getattr(context.resources, name) for name in self.resources} | {"config": config}
         result = self._stored(store, values)
         made = {**result.also, self.name: result.value}
@@ -208,7 +165,7 @@ def dataset_asset(
             artifact=Artifact(function.__name__, schema, extension, is_file, is_whole=True),
             function=function,
             partitions=partitions,
-            inputs=tuple(name for name in parameters if name not in special),
+            inputs={name: one.annotation for name, one in parameters.items() if name not in special},
             resources=tuple(name for name in parameters if name in RESOURCE_KEYS),
             config_type=config.annotation if config else None,
             version=version,

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import OWNERS
+from vidassets.assets.declared_asset import OWNERS
 from vidassets.assets.partitions import clips
 
 SOURCE_VIDEO = Artifact("source_video", extension="json")

@@ -194,7 +194,9 @@ class ClipStep:
         if result.incomplete:
             tags[INCOMPLETE_TAG] = str(result.incomplete)
         checks = [check.result(self.key, result.value) for check in self.asset.checks]
-        return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, inputs.clip, result), checks)
+        return _Recorded(
+            metadata, tags, result.data_version or self._own_data_version(batch, inputs.clip, result), checks
+        )
 
     def _stored(self, store: ArtifactStore, clip: str, values: dict[str, Any]) -> ClipResult:
         """The function called, and all that it made in the store."""

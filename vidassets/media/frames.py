@@ -33,7 +33,7 @@ def frames_at(
         uri: a path, or a URL that fsspec knows.
         times_s: seconds, in any order; repeated times give repeated pictures.
         max_side_px: scale larger pictures down to this longer side.
-        pixel: "rgb24", or "gray" for full-range luma.
+        pixel: "rgb24", "bgr24" as OpenCV reads it, or "gray" for full-range luma.
         storage_options: for fsspec.
         on_problem: told of everything that does not decode.
 

@@ -164,7 +164,7 @@ def _told_with_the_mend(tracking_uri: str) -> Iterator[None]:
     except Exception as error:  # MLflow lets errors of its stores and of requests through
         raise TrackerUnreachable(
             f"{tracking_uri}: MLflow did not take it ({type(error).__name__}: {_first_line(error)}). See that it "
-            "runs and can be written to, or leave the key experiment_tracker out of the profile; the training is kept, and goes on."
+            "runs and can be written to, or leave the key experiment_tracker out of the profile. The training is kept."
         ) from error
 
 

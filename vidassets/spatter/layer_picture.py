@@ -1,0 +1,69 @@
+"""The probability of high gas flow over a build's layers, as a picture."""
+
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+
+from vidassets.errors import SchemaViolation
+
+WIDTH_PX, HEIGHT_PX, DPI = 900, 320, 100
+COLOURS = {"low": "tab:red", "high": "tab:green", "undecided": "tab:gray"}
+
+
+def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float = 0.5) -> bytes:
+    """A PNG, 900x320 pixels: each layer's probability with its interval, the build's behind, the threshold across.
+
+    Args:
+        layers: rows of `schemas.SpatterLayers` of one build; none gives an empty picture.
+        verdict: the row of `schemas.SpatterVerdicts` of the same build.
+        threshold: that the verdict was found with.
+
+    Raises:
+        SchemaViolation: not one verdict.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    if len(verdict) != 1:
+        raise SchemaViolation(f"{len(verdict)} verdicts for a picture of one build: hand in the row of that build.")
+    build = verdict.row(0, named=True)
+    colour = COLOURS[build["verdict"]]
+    figure = Figure(figsize=(WIDTH_PX / DPI, HEIGHT_PX / DPI), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(ylim=(-0.02, 1.02))
+    if build["probability"] is not None:
+        axes.axhspan(build["low"], build["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.axhline(build["probability"], color=colour, linewidth=1)
+    axes.axhline(threshold, color="0.3", linewidth=0.8, linestyle="--")
+    if len(layers):
+        layer, mean = layers["layer"].to_numpy(), layers["probability"].to_numpy()
+        whiskers = np.stack([mean - layers["low"].to_numpy(), layers["high"].to_numpy() - mean]).clip(0)
+        # Rounded marks stand apart up to some hundred layers; beyond that whiskers would be a carpet.
+        crowded = len(layers) > 150
+        axes.errorbar(
+            layer, mean, None if crowded else whiskers, fmt=".", markersize=3 if crowded else 6,
+            color="tab:blue", ecolor="0.7", elinewidth=0.8,
+        )  # fmt: skip
+        if crowded:
+            axes.fill_between(layer, layers["low"], layers["high"], color="tab:blue", alpha=0.15, linewidth=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("layer", fontsize=8)
+    axes.set_ylabel("P(high gas flow)", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.set_title(f"{build['clip']}: {build['verdict']} gas flow", fontsize=10, loc="left")
+    axes.set_title(_numbers(build), fontsize=8, loc="right", color="0.4")
+    png = BytesIO()
+    figure.savefig(png, format="png", pil_kwargs={"optimize": True})
+    return png.getvalue()
+
+
+def _numbers(build: dict) -> str:
+    """The verdict's numbers, or why there are none."""
+    if build["probability"] is None:
+        return build["reason"]
+    return (
+        f"{build['probability']:.3f} [{build['low']:.3f}, {build['high']:.3f}], "
+        f"{build['n_crops']} crops of {build['n_layers']} layers"
+    )

@@ -1,0 +1,44 @@
+"""A rectangle of pixels, half-open; what the stages of a search hand on to each other."""
+
+from typing import NamedTuple
+
+
+class Region(NamedTuple):
+    """Columns x1 … x2 and rows y1 … y2, the last two exclusive."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+    def grown(self, margin_px: int, width: int, height: int) -> "Region":
+        """Wider by the margin on every side, within a picture of this size.
+
+        >>> Region(5, 5, 9, 9).grown(6, width=12, height=100)
+        Region(x1=0, y1=0, x2=12, y2=15)
+        """
+        return Region(
+            max(0, self.x1 - margin_px),
+            max(0, self.y1 - margin_px),
+            min(width, self.x2 + margin_px),
+            min(height, self.y2 + margin_px),
+        )
+
+    def moved(self, right_px: int) -> "Region":
+        """The same rectangle, so far to the right."""
+        return Region(self.x1 + right_px, self.y1, self.x2 + right_px, self.y2)
+
+    def within(self, bounds: "Region") -> "Region | None":
+        """What of it lies within the bounds; None if nothing does.
+
+        >>> Region(0, 0, 9, 9).within(Region(4, 0, 20, 5))
+        Region(x1=4, y1=0, x2=9, y2=5)
+        """
+        x1, y1 = max(self.x1, bounds.x1), max(self.y1, bounds.y1)
+        x2, y2 = min(self.x2, bounds.x2), min(self.y2, bounds.y2)
+        return Region(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.x2 - self.x1, self.y2 - self.y1

@@ -1,0 +1,85 @@
+"""Small crops files in the shared layout, and the events that belong to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vidassets.spatter.index import BuildCrops
+
+CROPS_PER_DATASET = 10_000
+
+
+def picture(number: int, size: tuple[int, int] = (60, 48)) -> NDArray[np.uint8]:
+    """BGR, uint8 (height, width, 3): a gradient, and a bright square whose place tells the number."""
+    width, height = size
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([rows, columns, rows + columns], axis=2).astype(np.uint8) + 20
+    y, x = divmod(number % 12, 4)
+    pixels[y * height // 3 : (y + 1) * height // 3, x * width // 4 : (x + 1) * width // 4] = 230
+    return pixels
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """As the extraction stores it."""
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def jpegs(n: int, first: int = 0) -> list[bytes]:
+    """Of n different pictures."""
+    return [jpeg(picture(number)) for number in range(first, first + n)]
+
+
+def write_crops_file(
+    path: Path, build: str, crops: Sequence[bytes], per_dataset: int = CROPS_PER_DATASET, padded: bool = False
+) -> Path:
+    """`{build}_{n}`: JPEGs as uint8 of variable length, gzip; padded: all of one length, as older writers did."""
+    with h5py.File(path, "w") as file:
+        for start in range(0, len(crops), per_dataset):
+            some, name = crops[start : start + per_dataset], f"{build}_{start // per_dataset}"
+            if padded:
+                file.create_dataset(name, data=np.array(some), compression="gzip")
+                continue
+            dataset = file.create_dataset(name, (len(some),), h5py.vlen_dtype(np.uint8), compression="gzip")
+            for index, one in enumerate(some):
+                dataset[index] = np.frombuffer(one, np.uint8)
+    return path
+
+
+def events(build: str, layers: Sequence[int], per_dataset: int = CROPS_PER_DATASET) -> pl.DataFrame:
+    """Of the columns of `schemas.SpatterEvents` those that tell where a crop lies; one row for each of `layers`."""
+    numbers = range(len(layers))
+    return pl.DataFrame(
+        {
+            "clip": [build for _ in numbers],
+            "event_index": list(numbers),
+            "dataset": [f"{build}_{number // per_dataset}" for number in numbers],
+            "ds_idx": [number % per_dataset for number in numbers],
+            "layer": list(layers),
+        },
+        schema={
+            "clip": pl.String,
+            "event_index": pl.Int32,
+            "dataset": pl.String,
+            "ds_idx": pl.Int32,
+            "layer": pl.Int32,
+        },
+    )
+
+
+def build_crops(
+    folder: Path,
+    build: str,
+    crops: Sequence[bytes],
+    n_layers: int = 1,
+    per_dataset: int = CROPS_PER_DATASET,
+    padded: bool = False,
+) -> BuildCrops:
+    """A build on the disk, its crops shared out over layers in order."""
+    path = write_crops_file(folder / f"{build}.h5", build, crops, per_dataset, padded)
+    layers = [number * n_layers // len(crops) for number in range(len(crops))]
+    return BuildCrops(build, file=f"s3://store/{build}.h5", path=path, events=events(build, layers, per_dataset))
