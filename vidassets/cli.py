@@ -133,17 +133,19 @@ def run(
 @app.command()
 def status(clips: Clips = "", as_json: Json = False) -> None:
     """What is made, stale, missing or failed: per asset, and per clip."""
+    from vidassets.automation.status import State
     from vidassets.tables import states_table
 
     with _opened() as deployment:
         keys = _chosen(deployment, clips)
-        rows = _rows(deployment, keys)
+        rows, work = _rows(deployment, keys), deployment.workload(keys)
+        stale = work.stale_datasets() if keys else []
         if not as_json and keys:
-            work = deployment.workload(keys)
-            out.print(states_table(work.board(), keys, [asset.name for asset in work.clip_assets]))
+            datasets = {one.name: State.STALE if one.name in stale else State.FRESH for one in work.dataset_assets}
+            out.print(states_table(work.board(), keys, [asset.name for asset in work.clip_assets], datasets))
             out.print()
         _print_rows(deployment, rows, as_json)
-    raise typer.Exit(0 if all(row["state"] == "up to date" for row in rows) else 1)
+    raise typer.Exit(1 if stale or any(row["state"] != "up to date" for row in rows) else 0)
 
 
 @app.command()

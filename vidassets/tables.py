@@ -77,8 +77,8 @@ def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def states_table(board: Board, clips: Sequence[str], assets: Sequence[str]) -> Table:
-    """Per asset, how many clips are in each state."""
+def states_table(board: Board, clips: Sequence[str], assets: Sequence[str], datasets: Mapping[str, State]) -> Table:
+    """Per asset, how many clips are in each state; of an asset over all clips, the one state that it is in."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("asset")
     for state in State:
@@ -86,6 +86,8 @@ def states_table(board: Board, clips: Sequence[str], assets: Sequence[str]) -> T
     for asset in assets:
         states = [board.cells[asset, clip].state for clip in clips if (asset, clip) in board.cells]
         table.add_row(asset, *(str(states.count(state) or "") for state in State))
+    for asset, is_in in datasets.items():
+        table.add_row(asset, *("all" if state is is_in else "" for state in State))
     return table
 
 

@@ -68,9 +68,13 @@ class Workload:
         versions = {asset.name: self.version(asset.name) for asset in self.clip_assets}
         return Board(self.instance, self.store, self.clip_assets, self.catalog, versions, self.clips, self.settings)
 
+    def stale_datasets(self) -> list[str]:
+        """Assets over all clips that are not up to date, and did not fail in this launch."""
+        return [asset.name for asset in self.dataset_assets if self._is_stale(asset)]
+
     def plan(self, attempted: set[tuple[str, str]]) -> list[PlannedRun]:
         """The runs that are needed now, less what was attempted already."""
-        board, stale = self.board(), {asset.name for asset in self.dataset_assets if self._is_stale(asset)}
+        board, stale = self.board(), set(self.stale_datasets())
         groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for clip in self.clips:
             by_set: dict[str, list[str]] = defaultdict(list)

@@ -16,8 +16,9 @@ class LeNet(nn.Module):
     """5x5 convolution, pooling, twice; then linear layers 400 → 120 → 84 → 1.
 
     Args:
-        classical: False: max-pooling, no activation after a convolution, ReLU between the linear layers; the better of
-            the two on real builds. True: tanh after convolutions and linear layers, average pooling, then sigmoid.
+        classical: False: max-pooling, no activation after a convolution, ReLU between the linear layers; reported as
+            the better of the two on real builds. True: tanh after convolutions and linear layers, average pooling, then
+            sigmoid.
         width: of every layer but the last; 1 is LeNet-5, with 61,241 parameters.
     """
 

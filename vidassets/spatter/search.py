@@ -65,7 +65,7 @@ def search(
 
     Args:
         crops, validation, data_hash: see `training.train`. Nothing is measured on test crops here.
-        recipe: what the space does not vary: epochs, patience, seed.
+        recipe: what the space does not vary: epochs, patience, seed. Batches are as large as the space says.
         space: see there.
         execution: see `training.train`.
         n_trials: in all, failed ones too.
@@ -160,6 +160,7 @@ def _recipe_of(trial: "optuna.Trial", recipe: Recipe, space: SearchSpace) -> Rec
         architecture=architecture,
         width=trial.suggest_categorical("width", space.widths) if architecture.startswith("lenet") else 1.0,
         batch_size=trial.suggest_categorical("batch_size", space.batch_sizes),
+        min_batches=1,
         learning_rate=trial.suggest_float("learning_rate", *space.learning_rate, log=True),
     )
 

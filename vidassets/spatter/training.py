@@ -49,6 +49,7 @@ class Training:
         best_epoch: the one with the lowest validation loss.
         stopped_early: patience ended it, not the number of epochs.
         resumed_after_epoch: the last epoch of an earlier process; 0 if all were run by this one.
+        batch_size: crops a step, see `Recipe.min_batches`.
         device: where it really ran.
         fingerprint: of recipe, data, device, threads and version of torch.
     """
@@ -58,6 +59,7 @@ class Training:
     best_epoch: int
     stopped_early: bool
     resumed_after_epoch: int
+    batch_size: int
     device: str
     fingerprint: str
 
@@ -121,6 +123,7 @@ def train(
         best_epoch=best,
         stopped_early=len(progress.history) < recipe.epochs,
         resumed_after_epoch=resumed_after_epoch,
+        batch_size=recipe.batch_of(len(crops)),
         device=device,
         fingerprint=told,
     )
@@ -199,11 +202,10 @@ def _epoch(
     _seed(recipe.seed, epoch)
     crops.set_epoch(epoch)
     order = torch.randperm(len(crops)).tolist()
+    batch_size = recipe.batch_of(len(order))
     # A batch of one crop has no variance, which batch normalisation would divide by.
-    drop_last = len(order) > recipe.batch_size > 1 and len(order) % recipe.batch_size == 1
-    loader = DataLoader(
-        _typed(crops), recipe.batch_size, sampler=order, num_workers=execution.workers, drop_last=drop_last
-    )
+    drop_last = len(order) > batch_size > 1 and len(order) % batch_size == 1
+    loader = DataLoader(_typed(crops), batch_size, sampler=order, num_workers=execution.workers, drop_last=drop_last)
     device = next(network.parameters()).device
     loss_sum, n_right, n_seen = 0.0, 0, 0
     network.train()
@@ -216,7 +218,7 @@ def _epoch(
             loss.backward()
         except torch.OutOfMemoryError as error:
             raise DeviceUnavailable(
-                f"{device}: its memory does not hold a batch of {recipe.batch_size} crops. Lower batch_size."
+                f"{device}: its memory does not hold a batch of {batch_size} crops. Lower batch_size."
             ) from error
         optimizer.step()
         loss_sum += loss.item() * len(wanted)

@@ -16,7 +16,7 @@ from vidassets_tests.spatter import killed_training
 from vidassets_tests.spatter.toy_crops import ToyCrops
 
 CPU = Execution(device="cpu")
-RECIPE = Recipe(epochs=3, batch_size=32)
+RECIPE = Recipe(epochs=3, batch_size=32, min_batches=1)
 
 
 def trained(folder: Path, recipe: Recipe = RECIPE, n_crops: int = 128, **others) -> Training:
@@ -109,7 +109,9 @@ def test_a_checkpoint_of_other_circumstances_is_left_alone(tmp_path, circumstanc
 
 def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(tmp_path):
     # Far too large a step: losses go up and down.
-    training = trained(tmp_path, Recipe(epochs=6, batch_size=16, learning_rate=0.05, patience_epochs=None))
+    training = trained(
+        tmp_path, Recipe(epochs=6, batch_size=16, min_batches=1, learning_rate=0.05, patience_epochs=None)
+    )
     validation = ToyCrops(60, seed=2)
     logits = torch.from_numpy(score(training.network, validation, CPU)).double()
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, validation.labels.double()).item()
@@ -120,7 +122,7 @@ def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(tmp_
 
 
 def test_training_stops_when_patience_has_run_out(tmp_path):
-    training = trained(tmp_path, Recipe(epochs=50, batch_size=16, learning_rate=0.02, patience_epochs=2))
+    training = trained(tmp_path, Recipe(epochs=50, batch_size=16, min_batches=1, learning_rate=0.02, patience_epochs=2))
     assert training.stopped_early
     assert training.history.height == training.best_epoch + 2 < 50
 
@@ -136,6 +138,11 @@ def test_a_last_batch_of_one_crop_is_left_out(tmp_path):
     training = trained(tmp_path, replace(RECIPE, epochs=1, batch_size=32), n_crops=33)
     right_of_32 = training.history["train_accuracy"].item() * 32
     assert right_of_32 == round(right_of_32)
+
+
+def test_few_crops_are_learned_in_smaller_batches(tmp_path):
+    training = trained(tmp_path, Recipe(epochs=1), n_crops=640)
+    assert training.batch_size == 10
 
 
 def test_torch_is_left_as_it_was(tmp_path):
@@ -196,11 +203,11 @@ def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch):
     assert resolve_device("auto") == "cpu"
 
 
-@pytest.mark.parametrize("setting", ["epochs", "batch_size", "learning_rate", "patience_epochs"])
+@pytest.mark.parametrize("setting", ["epochs", "batch_size", "min_batches", "learning_rate", "patience_epochs"])
 def test_a_recipe_of_zero_is_refused(setting):
     with pytest.raises(InvalidSetting, match=f"{setting} 0: must be above 0"):
         Recipe(**{setting: 0})
 
 
 def test_a_fingerprint_does_not_change_between_processes():
-    assert fingerprint(Recipe(), data="a") == "e00ce6d12dcfebd4"
+    assert fingerprint(Recipe(), data="a") == "3ce16b552628cd63"
