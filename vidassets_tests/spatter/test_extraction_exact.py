@@ -106,8 +106,8 @@ def test_crops_of_any_pictures_are_those_of_the_plain_algorithm(recording, tmp_p
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32 - 1),
-    width=st.integers(8, 80),
-    height=st.integers(8, 60),
+    width=st.integers(16, 80),
+    height=st.integers(16, 60),
     threshold=st.sampled_from([4, 8, 20, 60]),
     pixel_format=st.sampled_from(["yuv420p", "yuv420p", "yuv420p", "yuv444p", "gray", "yuv420p10le"]),
 )
