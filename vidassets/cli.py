@@ -76,7 +76,7 @@ def add(
     if as_json:
         print(json.dumps(vars(total)))
     else:
-        for reason in total.refused.values():
+        for reason in dict.fromkeys(total.refused.values()):
             err.print("[red]refused[/] ", end="")
             err.print(reason, markup=False, highlight=False)
         counts = ", ".join(f"{len(keys)} {name}" for name, keys in vars(total).items() if keys) or "nothing found"
