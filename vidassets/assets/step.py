@@ -128,7 +128,7 @@ class ClipStep:
                 else:
                     yield from self._events(batch, inputs.clip, recorded, alone)
                     self._report(inputs.clip, "done")
-        if not alone:
+        if not (alone and clips):
             for key in self.asset.keys:
                 yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
             yield from self._check_outputs(context)
@@ -268,12 +268,10 @@ class ClipStep:
 
 
 def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """This run, and those that it launches again."""
-    run = context.run
-    if run.root_run_id is None:
-        return frozenset({run.run_id})
-    group = context.instance.get_run_group(run.run_id)
-    return frozenset({run.run_id, *(one.run_id for one in group[1])} if group else {run.run_id, run.root_run_id})
+    """This run, and those that it takes up; to launch one again that succeeded means to make all of it anew."""
+    group = context.instance.get_run_group(context.run.run_id) if context.run.root_run_id else None
+    forerunners = (one.run_id for one in (group[1] if group else ()) if not one.is_success)
+    return frozenset({context.run.run_id, *forerunners})
 
 
 def _facts(store: ArtifactStore, clip: str, artifact: Artifact, value: Any) -> dict[str, Any]:

@@ -218,6 +218,30 @@ def test_a_killed_run_loses_the_clip_in_hand_and_launched_again_does_only_what_i
     assert {asset: len(toy.made(asset)) for asset in CHAIN} == dict.fromkeys(CHAIN, 10)
 
 
+@pytest.mark.parametrize("clips", [pytest.param(("a", "b"), id="batch"), pytest.param("a", id="alone")])
+def test_a_run_that_succeeded_is_made_anew_when_it_is_launched_again(toy: Toy, clips: tuple[str, str] | str):
+    toy.add(a="1", b="2")
+    first = toy.run(clips=clips)
+    again = toy.run(clips=clips, again=first)
+    assert toy.made("number")["a"].run_id == again.run_id
+
+
+def test_one_clip_alone_that_failed_further_down_is_taken_up_where_it_failed(toy: Toy, monkeypatch: pytest.MonkeyPatch):
+    toy.add(a="1")
+    write, failures = ArtifactStore.write_bytes, iter([StoreUnreachable("the store: gone for a moment")])
+
+    def fails_once(store: ArtifactStore, asset: str, key: str, ext: str, data: bytes) -> None:
+        if asset == "report" and (error := next(failures, None)):
+            raise error
+        write(store, asset, key, ext, data)
+
+    monkeypatch.setattr(ArtifactStore, "write_bytes", fails_once)
+    failed = toy.run(clips="a")
+    assert toy.run(clips="a", again=failed).status == dg.DagsterRunStatus.SUCCESS
+    assert [toy.made(asset)["a"].run_id == failed.run_id for asset in CHAIN] == [True, True, False]
+    assert toy.told().count("number a") == 1
+
+
 def _wait_for(condition, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
