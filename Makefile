@@ -27,7 +27,7 @@ endif
 	@$(BIN)/vidassets run
 
 ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## the Dagster UI, on http://localhost:3000
-	@$(BIN)/dagster dev --workspace workspace.yaml
+	@PYTHONWARNINGS=ignore $(BIN)/dagster dev --workspace workspace.yaml
 
 doctor: $(VENV)/.run ## is this machine fit for the profile?
 	@$(BIN)/vidassets doctor

@@ -3,6 +3,7 @@
 Exit codes: 0 all is well; 1 something failed, was refused or is not up to date; 2 the command could not be carried out.
 """
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -22,11 +23,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Video datasets as Dagster assets: one partition per clip, every artifact traceable.",
 )
 WIDE = 120  # columns where the output is no terminal, so that a file or a pager gets whole rows
 out = Console(width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version("vidassets"))
+        raise typer.Exit
+
+
+@app.callback()
+def vidassets(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Video datasets as Dagster assets: one partition per clip, every artifact traceable."""
 
 
 class Kind(StrEnum):
@@ -105,7 +120,11 @@ def run(
             keys, [one.strip() for one in select.split(",") if one.strip()], _settings(settings or []), force
         )
         with shown(err) as progress:
-            done = work.do(progress.expect)
+            try:
+                done = work.do(progress.expect)
+            except KeyboardInterrupt:
+                err.print("Interrupted: what is finished is kept. Run again to go on.")
+                raise
         for key, uri in gone.items():
             err.print(
                 f"[yellow]gone[/] {key}: {escape(uri)} is no longer there. Its artifacts are kept; "
@@ -280,7 +299,11 @@ def _print_rows(deployment: Any, rows: list[dict[str, Any]], as_json: bool) -> N
         for row in rows:
             if row["state"] != "up to date":
                 out.print(f"\n[bold]{row['clip']}[/] {row['state']}: [cyan]{row['asset']}[/] ", end="", highlight=False)
-                out.print(row["reason"], markup=False, highlight=False, soft_wrap=True)
+                out.print(row["reason"] or "not made yet", markup=False, highlight=False, soft_wrap=True)
+        for row in rows:
+            if row["problems"]:
+                shown = f"{row['clip']} has problems: {row['problems']}. `vidassets show {row['clip']}` tells more."
+                out.print(f"\n{shown}", markup=False, highlight=False, soft_wrap=True)
         out.print(
             f"\nArtifacts: {deployment.profile.resources['store'].root}",
             markup=False,

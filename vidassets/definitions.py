@@ -21,7 +21,7 @@ from vidassets.assets.raw_clip import raw_clip
 from vidassets.assets.shots import shot_scores, shots
 from vidassets.assets.source_video import SOURCE_VIDEO, source_video
 from vidassets.automation.executor import isolating_executor
-from vidassets.automation.profiles import Profile, load_profile
+from vidassets.automation.profiles import PROFILES, Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, new_videos_sensor
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ class Settings:
         home = Path(environment.get("VIDASSETS_HOME") or PROJECT).expanduser().resolve()
         name = environment.get("VIDASSETS_PROFILE") or "cpu"
         is_path = "/" in name or name.endswith((".yaml", ".yml"))
-        path = Path(name).expanduser().resolve() if is_path else PROJECT / "resources" / f"{name}.yaml"
+        path = Path(name).expanduser().resolve() if is_path else PROFILES / f"{name}.yaml"
         return cls(home, path, environment)
 
     @property

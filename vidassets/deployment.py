@@ -72,6 +72,7 @@ class Deployment:
             clips,
             chosen,
             force,
+            self.profile.assets,
         )
 
     def _above_profile(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import os
 import platform
 import shutil
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 
 from vidassets.deployment import Deployment
-from vidassets.errors import VidassetsError
+from vidassets.errors import DescriberError, DeviceUnavailable, VidassetsError
 
+ANSWER_WITHIN_S = 5.0
 LEAST_FREE_BYTES = 2 * 2**30  # chosen here: some thousand clips' frames at the default interval
 
 
@@ -35,6 +38,9 @@ def examine(deployment: Deployment) -> Iterator[Finding]:
         if hasattr(resource, "identity"):
             yield _asked(key, lambda resource=resource: _model(resource))
         yield from _credentials(key, resource)
+        declared = type(resource).model_fields.get("base_url")
+        if declared and (address := getattr(resource, "base_url", None)) != declared.default:
+            yield _asked(f"{key} address", lambda address=address: _answers(str(address)))
     yield _asked("graph", lambda: _graph(deployment))
     yield _asked("decoder", _decoder)
     yield _devices()
@@ -57,8 +63,22 @@ def _store(deployment: Deployment) -> str:
 def _model(resource: dg.ConfigurableResource) -> str:
     identity: dict[str, str] = getattr(resource, "identity")()  # noqa: B009 - not every resource has one
     told = ", ".join(f"{name} {value[:24]}" for name, value in identity.items() if "prompt" not in name)
-    device = getattr(resource, "device", None)
+    device = str(getattr(resource, "device", "") or "")
+    if device.startswith("cuda") and not _gpus():
+        raise DeviceUnavailable(f"device {device}, and torch sees no GPU. Set device: cpu, or mend the driver.")
     return f"{type(resource).__name__}: {told}" + (f", device {device}" if device else "")
+
+
+def _answers(address: str) -> str:
+    """Whether anybody answers there, were it with a refusal."""
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/models", timeout=ANSWER_WITHIN_S):  # noqa: S310 - http(s) by its field
+            pass
+    except urllib.error.HTTPError:
+        pass
+    except OSError as error:
+        raise DescriberError(f"{address}: {error}. Start the server, or mend base_url in the profile.") from error
+    return f"{address} answers"
 
 
 def _credentials(key: str, resource: dg.ConfigurableResource) -> Iterator[Finding]:
@@ -83,12 +103,17 @@ def _decoder() -> str:
 def _devices() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding("devices", True, f"{os.cpu_count()} CPU cores; torch is not installed, so no GPU is looked for")
+    version = importlib.metadata.version("torch")
+    return Finding("devices", True, f"{os.cpu_count()} CPU cores; {', '.join(_gpus()) or 'no GPU'}; torch {version}")
+
+
+def _gpus() -> list[str]:
+    """Names of the GPUs that torch sees; none where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return []
     import torch
 
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return Finding(
-        "devices", True, f"{os.cpu_count()} CPU cores; {', '.join(gpus) or 'no GPU'}; torch {torch.__version__}"
-    )
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
 def _disk(deployment: Deployment) -> Finding:

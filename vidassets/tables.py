@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from vidassets.assets.raw_clip import PROBLEMS
 from vidassets.automation.status import Board, Cell, State
 
 ROW_COUNT = "dagster/partition_row_count"
@@ -40,6 +41,7 @@ def clip_row(board: Board, clip: str, assets: Sequence[str]) -> dict[str, Any]:
         "descriptions": figure("frame_descriptions", ROW_COUNT),
         "cost_usd": figure("frame_descriptions", "cost_usd"),
         "seconds": round(sum(one for one in seconds if one is not None), 2),
+        "problems": figure("raw_clip", PROBLEMS),
         "state": str(state),
         "asset": None if state is State.FRESH else asset,
         "reason": cell.reason,

@@ -14,7 +14,7 @@ from vidassets_tests.s3_server import S3Bucket
 
 DESCRIBED = ["frame_descriptions", "description_document"]
 ROW_FIELDS = {
-    *("clip", "kind", "duration_s", "resolution", "frames", "shots", "descriptions", "cost_usd", "seconds"),
+    *("clip", "kind", "duration_s", "resolution", "frames", "shots", "descriptions", "cost_usd", "seconds", "problems"),
     *("state", "asset", "reason"),
 }
 
@@ -157,8 +157,10 @@ def test_the_same_settings_given_again_find_all_up_to_date(days: dict[str, Day])
     assert (days["launch settings again"].made, days["launch settings again"].said.code) == ({}, 0)
 
 
-def test_a_plain_run_leaves_what_was_made_with_settings_given_at_launch(days: dict[str, Day]):
-    assert (days["plain after launch settings"].made, days["plain after launch settings"].said.code) == ({}, 0)
+def test_a_plain_run_makes_again_what_was_made_with_settings_given_at_launch(days: dict[str, Day]):
+    plain = days["plain after launch settings"]
+    assert plain.made == {"a": ["frames", "frame_descriptions", "description_document"]}
+    assert plain.said.code == 0
 
 
 def test_force_makes_the_selected_assets_of_the_selected_clips_again_and_no_other(days: dict[str, Day]):
@@ -237,6 +239,7 @@ def test_rows_as_json_have_the_documented_fields(worked: Home, words: list[str])
         "kind": "clip",
         "duration_s": 2.0,
         "resolution": "160x90",
+        "problems": None,
         "frames": 1,
         "shots": 2,
         "descriptions": 1,

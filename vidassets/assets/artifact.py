@@ -36,6 +36,7 @@ class Artifact:
         extension: of the stored object.
         is_file: written to a path and read from one, not held in memory.
         is_whole: one object over all clips.
+        mend: said where it is missing, if no run makes it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Artifact:
     extension: str = "parquet"
     is_file: bool = False
     is_whole: bool = False
+    mend: str | None = None
 
     def read(self, store: ArtifactStore, key: str, wanted: type | None = None) -> Any:
         """The stored artifact; as `wanted`, if that class offers `from_table` or `from_json`.
@@ -60,6 +62,8 @@ class Artifact:
                 uri = store.uri(self.name, key, self.extension)
                 raise ArtifactMissing(f"{uri}: not made yet. Make it: `vidassets run --select {self.name}`.")
             return StoredFile(store, self, key)
+        if self.mend and not store.exists(self.name, key, self.extension):
+            raise ArtifactMissing(f"{store.uri(self.name, key, self.extension)}: not there. {self.mend}")
         blob = store.read_bytes(self.name, key, self.extension)
         from_json = getattr(wanted, "from_json", None)
         return from_json(blob.decode()) if from_json else blob

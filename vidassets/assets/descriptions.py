@@ -11,6 +11,7 @@ from vidassets.assets.clip_asset import ClipResult, clip_asset
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.clip_file import ClipFile
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.assets.step import WAITING_FOR
 from vidassets.resources.store import Store
 from vidassets.sources.source import Source
 
@@ -88,6 +89,8 @@ def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", 
         "input_tokens": int(table["input_tokens"].sum() or 0),
         "output_tokens": int(table["output_tokens"].sum() or 0),
     }
+    if errors := table.filter(pl.col("status").is_in(["failed", "over_budget"]))["error"].drop_nulls().to_list():
+        metadata[WAITING_FOR] = max(set(errors), key=errors.count)
     return ClipResult(table, metadata, incomplete=incomplete(table))
 
 

@@ -15,6 +15,7 @@ from vidassets.sources.source import Source
 
 LONGEST_PLAUSIBLE_S = 7 * 24 * 3600  # chosen here: a week in one file is a broken time stamp
 SIDECAR_REFUSED = "sidecar_refused"
+PROBLEMS = "problems_found"  # metadata: codes of what is wrong with a video that is still worked on
 
 
 def _problems(raw_clip: pl.DataFrame, *beginnings: str) -> list[str]:
@@ -38,7 +39,7 @@ def _decodes(raw_clip: pl.DataFrame) -> Verdict:
 def _duration_is_plausible(raw_clip: pl.DataFrame) -> Verdict:
     duration_s, header_s = raw_clip["duration_s"].item(0), raw_clip["header_duration_s"].item(0)
     said = f"{duration_s:.3f} s counted, header says {'nothing' if header_s is None else f'{header_s:.3f} s'}"
-    plausible = 0 < duration_s <= LONGEST_PLAUSIBLE_S and not _problems(raw_clip, "header_duration")
+    plausible = 0 < duration_s <= LONGEST_PLAUSIBLE_S and not _problems(raw_clip, "header_duration", "truncated")
     return Verdict(plausible, said, {"duration_s": duration_s})
 
 
@@ -109,6 +110,7 @@ def raw_clip(clip: str, source_video: Source) -> ClipResult:
     version = row["content_hash"]
     metadata = {"content_hash": version, "kind": source_video.kind, "duration_s": row["duration_s"]}
     metadata |= {"width": row["width"], "height": row["height"]} if row["width"] else {}
+    metadata |= {PROBLEMS: ", ".join(dict.fromkeys(one["code"] for one in problems))} if problems else {}
     return ClipResult(pl.DataFrame([row], schema=columns), metadata, data_version=version)
 
 

@@ -6,7 +6,11 @@ from vidassets.assets.artifact import Artifact
 from vidassets.assets.declared_asset import OWNERS
 from vidassets.assets.partitions import clips
 
-SOURCE_VIDEO = Artifact("source_video", extension="json")
+SOURCE_VIDEO = Artifact(
+    "source_video",
+    extension="json",
+    mend="It was registered with another store, or taken out of this one: `vidassets add` the video again.",
+)
 
 
 def source_video() -> dg.AssetSpec:

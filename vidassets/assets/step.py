@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
@@ -23,6 +24,7 @@ from vidassets.storage.tables import check_foreign_key
 
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
 INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some
+WAITING_FOR = "waiting_for"  # metadata: why they are still to be done
 FAILED = "vidassets/failed"  # metadata of an observation: this clip's artifact could not be made
 DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
 PROGRESS = logging.getLogger("vidassets.progress")  # one record a clip and asset, for whoever shows progress
@@ -241,6 +243,7 @@ class ClipStep:
         tags = {**provenance(self.code_version, batch.made_from(clip), done.data_version), **done.tags}
         for key, metadata in done.metadata.items():
             yield dg.AssetMaterialization(key, partition=clip, metadata=metadata, tags=tags)
+        target = self._target(batch, clip) if done.checks else None
         for check in done.checks:
             yield dg.AssetCheckEvaluation(
                 asset_key=self.key,
@@ -250,7 +253,15 @@ class ClipStep:
                 severity=check.severity,
                 description=check.description,
                 partition=clip,
+                target_materialization_data=target,
             )
+
+    def _target(self, batch: _Batch, clip: str) -> AssetCheckEvaluationTargetMaterializationData:
+        """The materialisation that was recorded just now: what a check's verdict is shown with."""
+        made = latest(batch.context.instance, self.key, [clip])[clip]
+        return AssetCheckEvaluationTargetMaterializationData(
+            storage_id=made.storage_id, run_id=made.run_id, timestamp=made.timestamp
+        )
 
     def _failure(self, clip: str, error: Exception) -> dg.AssetObservation:
         """The cause, on the asset's page, at the clip's partition."""

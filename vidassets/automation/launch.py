@@ -19,7 +19,9 @@ from dagster._utils.error import SerializableErrorInfo  # pyright: ignore[report
 
 from vidassets.errors import ProfileError
 
-PROCESS_TAG = "vidassets/process"  # host and process that a run lives in, if a command launched it
+PROCESS_TAG = (
+    ".dagster/vidassets/process"  # hidden in the UI: host and process that a run lives in, if a command launched it
+)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the event log keeps it all
 
 

@@ -18,6 +18,7 @@ from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
 
 OVERRIDE_PREFIX = "VIDASSETS__"
+PROFILES = Path(__file__).resolve().parents[2] / "resources"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = values.pop("extends", None)
     if base is None:
         return values
-    return _merged(_read(path.parent / str(base), (*seen, path)), values)
+    beside = path.parent / str(base)
+    found = next((one for one in (beside, PROFILES / str(base)) if one.exists()), None)
+    if found is None:
+        raise ProfileError(f"{path}: extends {base}, which is neither beside it nor in {PROFILES}. Mend the name.")
+    return _merged(_read(found, (*seen, path)), values)
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

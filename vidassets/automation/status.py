@@ -13,7 +13,7 @@ from vidassets.assets.clip_asset import ClipAsset
 from vidassets.assets.dataset_asset import INPUTS_TAG, DatasetAsset, input_versions
 from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
 from vidassets.assets.settings import digest, plain
-from vidassets.assets.step import FAILED, INCOMPLETE_TAG, SETTINGS_TAG
+from vidassets.assets.step import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 
@@ -40,7 +40,7 @@ class Board:
     """The states of all assets over some clips.
 
     The same as Dagster's own staleness, from the same recorded tags, and three things that Dagster does not know:
-    an artifact that is gone from the store, rows still to be done, settings given for this launch.
+    an artifact that is gone from the store, rows still to be done, settings given at a launch.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Board:
         catalog: Mapping[str, Artifact],
         versions: Mapping[str, str],
         clips: Sequence[str],
-        launch_settings: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Read all that is needed.
 
@@ -60,7 +60,7 @@ class Board:
             catalog: every artifact of the graph.
             versions: the code version of each asset, as the definitions have it.
             clips: keys.
-            launch_settings: settings by asset that the next run is to use: what was made with others is stale.
+            settings: by asset, those that the next run is to use: what was made with others is stale.
         """
         names = {name for asset in assets for name in (asset.name, *asset.inputs)}
         whole = {name: latest_whole(instance, dg.AssetKey(name)) for name in names if catalog[name].is_whole}
@@ -72,13 +72,13 @@ class Board:
         }
         self.cells: dict[tuple[str, str], Cell] = {}
         for asset in assets:
-            settings = _launch_digest(asset, (launch_settings or {}).get(asset.name))
+            wanted = _settings_digest(asset, (settings or {}).get(asset.name))
             for clip in clips:
                 if clip not in registered[asset.partitions.name]:
                     continue
                 one = made[asset.name].get(clip)
                 parents = {name: whole[name] if name in whole else made[name].get(clip) for name in asset.inputs}
-                cell = _cell(one, parents, versions[asset.name], clip in stored[asset.name], settings)
+                cell = _cell(one, parents, versions[asset.name], clip in stored[asset.name], wanted)
                 failure = failures[asset.name].get(clip)
                 if failure and failure.storage_id > (one.storage_id if one else 0):
                     cell = Cell(State.FAILED, failure.error, one)
@@ -136,12 +136,14 @@ def _cell(
         if recorded is not None and recorded != input_version(parent):
             return Cell(State.STALE, f"{name} changed", made)
     if INCOMPLETE_TAG in made.tags:
-        return Cell(State.INCOMPLETE, f"{made.tags[INCOMPLETE_TAG]} rows still to be done", made)
+        cause = made.metadata.get(WAITING_FOR)
+        reason = f"{made.tags[INCOMPLETE_TAG]} rows still to be done" + (f": {cause.value}" if cause else "")
+        return Cell(State.INCOMPLETE, reason, made)
     return Cell(State.FRESH, made=made)
 
 
-def _launch_digest(asset: ClipAsset, settings: Mapping[str, Any] | None) -> str | None:
-    if not settings:
+def _settings_digest(asset: ClipAsset, settings: Mapping[str, Any] | None) -> str | None:
+    if settings is None:
         return None
     config_type = asset.configured(settings)
     return digest(plain(config_type() if config_type else None))

@@ -39,6 +39,7 @@ class Workload:
         dataset_assets: selected.
         clips: keys.
         settings: by asset, given for this launch.
+        profile_settings: by asset, of the profile: what was made with others is stale.
         force: make all of it, whatever its state.
         failures: after `do`, assets over all clips that could not be made, with the cause.
     """
@@ -52,6 +53,7 @@ class Workload:
     clips: Sequence[str]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     force: bool = False
+    profile_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
@@ -66,7 +68,8 @@ class Workload:
     def board(self) -> Board:
         """The states as they are now."""
         versions = {asset.name: self.version(asset.name) for asset in self.clip_assets}
-        return Board(self.instance, self.store, self.clip_assets, self.catalog, versions, self.clips, self.settings)
+        in_force = {name: {**self.profile_settings.get(name, {}), **self.settings.get(name, {})} for name in versions}
+        return Board(self.instance, self.store, self.clip_assets, self.catalog, versions, self.clips, in_force)
 
     def stale_datasets(self) -> list[str]:
         """Assets over all clips that are not up to date, and did not fail in this launch."""

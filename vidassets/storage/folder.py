@@ -31,8 +31,10 @@ class Folder:
         """A hidden path beside the object, moved over it at the end."""
         target = self.root / name
         path = target.with_name(f".{uuid4().hex}.tmp.{target.name}")
-        with self._explained():
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unreachable(error) from error
         try:
             yield path
             if not path.is_file():
@@ -94,10 +96,13 @@ class Folder:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise StoreUnreachable(
-                f"{error.filename or self.root}: {error.strerror}. The store is the folder {self.root}: "
-                "make it a folder that this user may write to, with room left, or name another in the profile."
-            ) from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: OSError) -> StoreUnreachable:
+        return StoreUnreachable(
+            f"{error.filename or self.root}: {error.strerror}. The store is the folder {self.root}: "
+            "make it a folder that this user may write to, with room left, or name another in the profile."
+        )
 
 
 def _files(folder: Path, depth: int = 2) -> Iterator[Path]:
