@@ -178,6 +178,9 @@ def test_checks_are_recorded_for_each_clip_of_a_batch(toy: Toy):
         "a": (True, "1 against 1000"),
         "b": (False, "5000 against 1000"),
     }
+    shown_with = {one.partition: one.target_materialization_data for one in evaluations}
+    made = {clip: one.storage_id for clip, one in toy.made("number").items()}
+    assert {clip: target.storage_id for clip, target in shown_with.items() if target} == made
 
 
 def test_a_store_that_fails_once_costs_one_clip_and_the_next_run_makes_it(toy: Toy, monkeypatch: pytest.MonkeyPatch):
