@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+SPEECH ?= .venv-speech
 KIND ?= clip
 VIDEOS ?=
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ADD := $(BIN)/vidassets add
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui doctor test lint format samples benchmarks clean
+.PHONY: help run ui doctor test speech test-speech lint format samples benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -35,6 +36,11 @@ doctor: $(VENV)/.run ## is this machine fit for the profile?
 test: $(VENV)/.test ## what CI runs: lint, types, layers, tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
+
+speech: $(SPEECH)/.made ## the environment of the profile gpu-speech: WhisperX and pyannote, some 8 GB
+
+test-speech: $(VENV)/.test $(SPEECH)/.made ## WhisperX and pyannote themselves, on tiny checkpoints; minutes
+	@VIDASSETS_SPEECH_PYTHON=$(abspath $(SPEECH))/bin/python $(BIN)/python -m pytest vidassets_tests/speech_production
 
 lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
 	@$(BIN)/ruff check .
@@ -71,6 +77,13 @@ $(VENV)/.run: pyproject.toml requirements/embedded.txt | $(VENV)/bin/python
 
 $(VENV)/.test: $(VENV)/.run
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(SPEECH)/.made: requirements/speech.txt
+	@$(PYTHON) -m venv $(SPEECH)
+	@echo "Installing into $(SPEECH), some 8 GB; a few minutes the first time."
+	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
+	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements/speech.txt
 	@touch $@
 
 # Made once: one that was changed, for PostgreSQL say, is left as it is.

@@ -55,7 +55,7 @@ def _build(flow: Flow) -> Recording:
     clock = Clock(FRAME_RATE)
     rng = np.random.default_rng(flow.seed)
     passes = [_laser_pass(layer) for layer in range(N_LAYERS)]
-    layers = [_spatters_of(flow, laser, rng) for laser in passes]
+    layers = [spatters_of(flow, laser, rng) for laser in passes]
     recoatings = [laser.frames.start + RECOATING_AFTER_FRAMES for laser in passes[:-1]]
 
     def picture(frame: int) -> Picture:
@@ -92,7 +92,11 @@ def _build(flow: Flow) -> Recording:
         picture=picture,
         truth=truth,
         crf=20,
-        sidecar={"position": flow.position, "gas_flow": flow.name},
+        sidecar={
+            "position": flow.position,
+            "gas_flow": flow.name,
+            "extraction": {"layer_gap_frames": LAYER_GAP_FRAMES},
+        },
     )
 
 
@@ -101,7 +105,7 @@ def _laser_pass(layer: int) -> Pass:
     return Pass(range(start, start + LAYER_FRAMES), 90, WIDTH - 90)
 
 
-def _spatters_of(flow: Flow, laser: Pass, rng: np.random.Generator) -> list[Spatter]:
+def spatters_of(flow: Flow, laser: Pass, rng: np.random.Generator) -> list[Spatter]:
     """A layer's spatters: first those that count, then sparks too small for that and, if any, a flare too large."""
     spatters: list[Spatter] = []
     shapes = [(rng.uniform(*flow.length_px), rng.uniform(*flow.stretch), flow.lobes) for _ in range(flow.per_layer)]

@@ -18,6 +18,7 @@ DILATIONS = 3
 HOT = np.array((0.52, 0.80, 1.0), np.float32)  # BGR of glowing metal: never more blue than green and red together
 AMBIENT_BLUE = np.array((44, 12, 8), np.float32)
 LAMP_BLUE = np.array((250, 96, 76), np.float32)
+PICTURE: Box = (0, 0, WIDTH, HEIGHT)
 RECOATING_FRAMES = 42
 FADE_FRAMES = 14  # slow enough that the light's own coming and going stays below DIFFERENCE
 
@@ -43,13 +44,14 @@ class Spatter:
         """The frames on which it is there, the ember's first."""
         return range(self.first_frame, self.first_frame + len(GLOW))
 
-    def light(self, frame: int) -> Light:
-        """Its own light alone, float32 (360, 640), 0 where it is not."""
+    def light(self, frame: int, window: Box = PICTURE) -> Light:
+        """Its own light alone, float32 (rows, columns of the window), 0 where it is not."""
+        x1, y1, x2, y2 = window
         if frame not in self.frames:
-            return np.zeros((HEIGHT, WIDTH), np.float32)
+            return np.zeros((y2 - y1, x2 - x1), np.float32)
         age = frame - self.first_frame
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+        rows, columns = np.mgrid[y1:y2, x1:x2].astype(np.float32)
         across, down = columns - (self.x + 2.5 * age * cos), rows - (self.y + 2.5 * age * sin)
         along, aside = across * cos + down * sin, down * cos - across * sin
         ripple = 1 + 0.16 * (self.lobes > 1) * np.cos(self.lobes * 1.6 * along / self.length_px)
@@ -71,10 +73,11 @@ class Pass:
         swing = 2 * abs((frame - self.frames.start) / 18 % 1 - 0.5)
         return self.left + (self.right - self.left) * swing, 60 + 240 * done
 
-    def light(self, frame: int) -> Light:
+    def light(self, frame: int, window: Box = PICTURE) -> Light:
         """The pool's light: a small white core in a faint glow; its steps change less than any spatter's area."""
         x, y = self.pool(frame)
-        rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+        x1, y1, x2, y2 = window
+        rows, columns = np.mgrid[y1:y2, x1:x2].astype(np.float32)
         distance = (columns - x) ** 2 + (rows - y) ** 2
         return (240 * np.exp(-((distance / 50) ** 2)) + 13 * np.exp(-distance / 900)).astype(np.float32)
 
@@ -104,10 +107,15 @@ def glowing_region(light: Light) -> tuple[Box, int]:
 
 
 def changed_region(earlier: Light, later: Light) -> tuple[Box, int]:
-    """Box and area of what differs: gray, blurred 5 x 5, above `DIFFERENCE`, dilated `DILATIONS` times by 3 x 3."""
+    """Box and area of what differs, see `changed_mask`."""
+    return _extent(changed_mask(earlier, later))
+
+
+def changed_mask(earlier: Light, later: Light) -> NDArray[np.uint8]:
+    """1 where they differ: gray, blurred 5 x 5, above `DIFFERENCE`, dilated `DILATIONS` times by 3 x 3."""
     difference = cv2.cvtColor(cv2.absdiff(glowing(earlier), glowing(later)), cv2.COLOR_BGR2GRAY)
     mask = (cv2.GaussianBlur(difference, (5, 5), 0) > DIFFERENCE).astype(np.uint8)
-    return _extent(np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=DILATIONS), np.uint8))
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=DILATIONS), np.uint8)
 
 
 def _extent(mask: NDArray[np.uint8]) -> tuple[Box, int]:

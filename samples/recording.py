@@ -56,6 +56,7 @@ class Recording:
     picture: Callable[[int], Picture]
     truth: Truth
     crf: int
+    preset: str = "veryslow"
     sound: NDArray[np.float32] | None = None
     sidecar: Truth = field(default_factory=dict)
 
@@ -106,7 +107,7 @@ def _add_video_stream(container: OutputContainer, recording: Recording) -> Video
     context.time_base = recording.clock.time_base
     context.thread_count = 1
     context.flags |= int(Flags.bitexact)
-    context.options = {"preset": "veryslow", "crf": str(recording.crf), "g": "96", "bf": "3"}
+    context.options = {"preset": recording.preset, "crf": str(recording.crf), "g": "96", "bf": "3"}
     return stream
 
 

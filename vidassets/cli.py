@@ -143,6 +143,9 @@ def run(
             err.print(
                 f"{len(bad)} of {len(keys)} clips are not up to date ({len(worked_on)} worked on).", highlight=False
             )
+        for name, reason in work.waiting().items():
+            err.print(f"[cyan]waiting[/] [cyan]{name}[/] ", end="", highlight=False)
+            err.print(reason, markup=False, highlight=False)
         for name, cause in work.failures.items():
             err.print(f"[red]failed[/] [cyan]{name}[/] ", end="", highlight=False)
             err.print(cause, markup=False, highlight=False)
@@ -158,13 +161,14 @@ def status(clips: Clips = "", as_json: Json = False) -> None:
     with _opened() as deployment:
         keys = _chosen(deployment, clips)
         rows, work = _rows(deployment, keys), deployment.workload(keys)
-        stale = work.stale_datasets() if keys else []
+        datasets = {name: cell.state for name, cell in work.dataset_cells().items()} if keys else {}
+        settled = (State.FRESH, State.WAITING)
         if not as_json and keys:
-            datasets = {one.name: State.STALE if one.name in stale else State.FRESH for one in work.dataset_assets}
             out.print(states_table(work.board(), keys, [asset.name for asset in work.clip_assets], datasets))
             out.print()
         _print_rows(deployment, rows, as_json)
-    raise typer.Exit(1 if stale or any(row["state"] != "up to date" for row in rows) else 0)
+    states = [*datasets.values(), *(row["state"] for row in rows)]
+    raise typer.Exit(0 if all(state in settled for state in states) else 1)
 
 
 @app.command()

@@ -20,6 +20,19 @@ from vidassets.assets.frames import frames
 from vidassets.assets.raw_clip import raw_clip
 from vidassets.assets.shots import shot_scores, shots
 from vidassets.assets.source_video import SOURCE_VIDEO, source_video
+from vidassets.assets.spatter.classifier import spatter_classifier
+from vidassets.assets.spatter.consistency import spatter_consistency
+from vidassets.assets.spatter.crops import spatter_crops
+from vidassets.assets.spatter.index import spatter_index
+from vidassets.assets.spatter.labels import spatter_build_labels, spatter_label_decisions
+from vidassets.assets.spatter.predictions import spatter_drift, spatter_predictions, spatter_verdict, spatter_verdicts
+from vidassets.assets.spatter.search import spatter_search
+from vidassets.assets.spatter.types import spatter_types
+from vidassets.assets.speech.acoustics import acoustic_frames, word_acoustics
+from vidassets.assets.speech.sound import audio, speech_activity, speech_scores
+from vidassets.assets.speech.speakers import speaker_decisions, speaker_names, speaker_turns, voice_bank, voices
+from vidassets.assets.speech.subtitles import speech_document, subtitles
+from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import PROFILES, Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, new_videos_sensor
@@ -32,8 +45,36 @@ CLIP_ASSETS: tuple[ClipAsset, ...] = (
     frames,
     frame_descriptions,
     description_document,
+    audio,
+    speech_scores,
+    speech_activity,
+    recognized_segments,
+    voices,
+    speaker_turns,
+    transcript,
+    acoustic_frames,
+    word_acoustics,
+    speaker_names,
+    subtitles,
+    speech_document,
+    spatter_crops,
+    spatter_predictions,
+    spatter_verdict,
+    spatter_drift,
 )
-DATASET_ASSETS: tuple[DatasetAsset, ...] = (description_costs,)
+DATASET_ASSETS: tuple[DatasetAsset, ...] = (
+    description_costs,
+    voice_bank,
+    speaker_decisions,
+    spatter_build_labels,
+    spatter_label_decisions,
+    spatter_index,
+    spatter_classifier,
+    spatter_verdicts,
+    spatter_types,
+    spatter_search,
+    spatter_consistency,
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import dagster as dg
 from dagster._core.instance import InstanceRef
 
+from vidassets.assets.clip_asset import ClipAsset
 from vidassets.automation.profiles import Profile
 from vidassets.automation.work import Workload
 from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings, build_definitions, catalog
@@ -54,7 +55,7 @@ class Deployment:
 
         Args:
             clips: keys.
-            select: a Dagster asset selection, such as `frames+`; empty for all.
+            select: a Dagster asset selection, such as `frames+`; empty for all but those on demand.
             settings: by asset, above the profile's.
             force: make it again, whatever its state.
         Raises:
@@ -68,7 +69,7 @@ class Deployment:
             self.store,
             catalog(),
             [asset for asset in CLIP_ASSETS if asset.name in names],
-            [asset for asset in DATASET_ASSETS if asset.name in names],
+            [asset for asset in DATASET_ASSETS if asset.name in names and (select or not asset.on_demand)],
             clips,
             chosen,
             force,
@@ -77,14 +78,16 @@ class Deployment:
 
     def _above_profile(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """An asset's settings in the profile, with those given for a launch above them."""
-        asset = next((one for one in CLIP_ASSETS if one.name == name), None)
+        declared = {one.name: one for one in (*CLIP_ASSETS, *DATASET_ASSETS)}
+        asset = declared.get(name)
         if asset is None:
-            known = ", ".join(sorted(one.name for one in CLIP_ASSETS))
+            known = ", ".join(sorted(declared))
             raise ProfileError(f"--set {name}.…: there is no asset {name}; there are {known}.")
         in_profile = self.profile.assets.get(name, {})
         chosen = {**in_profile, **values}
         config, defined = (cast(type[dg.Config], asset.configured(one))() for one in (chosen, in_profile))
-        asset.check_launch(config, asset.wanted_inputs(defined))
+        if isinstance(asset, ClipAsset):
+            asset.check_launch(config, asset.wanted_inputs(defined))
         return chosen
 
     def selected(self, select: Sequence[str]) -> set[str]:

@@ -111,3 +111,22 @@ class TrainingError(SpatterError):
 
 class TrackerUnreachable(VidassetsError):
     """A tracker of experiments that a profile names does not answer, or refuses what it is told."""
+
+
+class InputsAwaited(VidassetsError):
+    """What an asset needs is not there yet, and no mistake: it is made once it is."""
+
+
+# Speech
+
+
+class SpeechError(VidassetsError):
+    """What is said, by whom, and how it sounds: a model or a sound that cannot be worked with."""
+
+
+class LanguageUnsupported(SpeechError):
+    """A speech model does not know the language that it is asked for, or cannot do the task."""
+
+
+class EmbeddingMismatch(SpeechError):
+    """Voices that different models described, and which therefore cannot be compared."""

@@ -16,6 +16,7 @@ COLOURS = {
     State.MISSING: "dim",
     State.STALE: "yellow",
     State.INCOMPLETE: "yellow",
+    State.WAITING: "cyan",
 }
 
 
@@ -50,7 +51,7 @@ def clip_row(board: Board, clip: str, assets: Sequence[str]) -> dict[str, Any]:
 
 def _worst(cells: Mapping[str, Cell]) -> tuple[State, str, Cell]:
     """The state that a person should see first, and whose it is; of equals, the one highest in the graph."""
-    order = (State.FAILED, State.MISSING, State.STALE, State.INCOMPLETE, State.FRESH)
+    order = (State.FAILED, State.MISSING, State.STALE, State.INCOMPLETE, State.WAITING, State.FRESH)
     asset = min(cells, key=lambda name: order.index(cells[name].state))
     return cells[asset].state, asset, cells[asset]
 

@@ -299,4 +299,5 @@ def test_low_flow_has_more_and_larger_spatters():
 def test_the_labels_of_a_build_are_in_its_sidecar(video: Path):
     truth = truth_of(video)
     labels = {"gas_flow": truth["gas_flow"], "position": truth["position"]}
+    labels["extraction"] = {"layer_gap_frames": truth["layer_gap_frames"]}
     assert json.loads(video.with_suffix(".json").read_text()) == labels

@@ -27,6 +27,14 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
+class Blob:
+    """A further artifact that is no table: its extension, and what it is, in a sentence."""
+
+    extension: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Artifact:
     """What is stored under an asset's name, one object per clip, or one over all of them.
 
@@ -37,6 +45,7 @@ class Artifact:
         is_file: written to a path and read from one, not held in memory.
         is_whole: one object over all clips.
         mend: said where it is missing, if no run makes it.
+        says: what it is, where no schema tells.
     """
 
     name: str
@@ -45,6 +54,7 @@ class Artifact:
     is_file: bool = False
     is_whole: bool = False
     mend: str | None = None
+    says: str | None = None
 
     def read(self, store: ArtifactStore, key: str, wanted: type | None = None) -> Any:
         """The stored artifact; as `wanted`, if that class offers `from_table` or `from_json`.

@@ -13,15 +13,17 @@ from typing import Any
 
 import dagster as dg
 
-from vidassets.assets.artifact import Artifact
+from vidassets.assets.artifact import Artifact, Blob
 from vidassets.assets.clip_check import ClipCheck
 from vidassets.assets.condition import up_to_date
-from vidassets.assets.declared_asset import DeclaredAsset
+from vidassets.assets.declared_asset import DeclaredAsset, also_made
 from vidassets.assets.partitions import clips
 from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 
+SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
+PROCESSING = "processing_s"  # parameter: seconds that the assets in `timed` took for the clip
 CLIPS_PER_RUN = 25  # benchmarks/orchestration.py: a clip of 25 in a run costs a fifth of a run of its own
 
 
@@ -53,6 +55,7 @@ class ClipAsset(DeclaredAsset):
     once: Mapping[str, Callable[..., Any]]
     only_if: Mapping[str, str]
     references: Mapping[str, list[str]]
+    timed: tuple[str, ...]
 
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
@@ -133,14 +136,15 @@ def clip_asset(
     only_if: Mapping[str, str] | None = None,
     references: Mapping[str, list[str]] | None = None,
     is_file: bool = False,
-    also: Mapping[str, type[dy.Schema]] | None = None,
+    also: Mapping[str, type[dy.Schema] | Blob] | None = None,
+    timed: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], ClipAsset]:
     """Declare an asset by a function of one clip.
 
     The function's parameters say what it needs: `clip` is the key; one named like a resource is handed that resource;
-    `config` is its settings; one of `ahead` is a stream decoded in advance, one of `once` is shared by all clips of a
-    run; `output` is the path that a file artifact is written to; any other is the asset of that name, and a
-    dependency. It returns the artifact, or a `ClipResult`.
+    `config` is its settings; `processing_s` are the seconds that the assets in `timed` took; one of `ahead` is a
+    stream decoded in advance, one of `once` is shared by all clips of a run; `output` is the path that a file artifact
+    is written to; any other is the asset of that name, and a dependency. It returns the artifact, or a `ClipResult`.
 
     Args:
         group: of the asset, in the graph.
@@ -157,7 +161,9 @@ def clip_asset(
         only_if: input → the boolean setting that asks for it.
         references: input table → the columns that are its foreign key; checked before the artifact is stored.
         is_file: the function writes its artifact to the path `output`.
-        also: further tables that the same call makes, each an asset of its own.
+        also: further artifacts that the same call makes, each an asset of its own: a table by its schema, or a
+            `Blob`.
+        timed: assets whose seconds, for the same clip, make up the parameter `processing_s`.
     """
 
     def declare(function: Callable[..., Any]) -> ClipAsset:
@@ -166,7 +172,7 @@ def clip_asset(
         shared = once or {}
         for needed in (*streams.values(), *shared.values()):
             parameters |= dict(inspect.signature(needed).parameters)
-        special = {"clip", "config", "output", *RESOURCE_KEYS, *streams, *shared}
+        special = {"clip", "config", "output", PROCESSING, *RESOURCE_KEYS, *streams, *shared}
         config = parameters.get("config")
         return ClipAsset(
             artifact=Artifact(function.__name__, schema, extension, is_file),
@@ -185,7 +191,8 @@ def clip_asset(
             once=shared,
             only_if=only_if or {},
             references=references or {},
-            also={name: Artifact(name, table) for name, table in (also or {}).items()},
+            timed=tuple(timed),
+            also={name: also_made(name, what) for name, what in (also or {}).items()},
         )
 
     return declare

@@ -1,47 +1,75 @@
 """`@dataset_asset`: artifacts over all clips of a partition set, such as a table of costs or a trained model.
 
-A clip without the input is left out, and counted: one that failed keeps nobody's table from being made.
+A clip without the input is left out, and counted: one that failed keeps nobody's table from being made. Where no clip
+has it, or what it needs besides is not there, the asset waits: it is not made, and nothing has failed.
 """
 
 import inspect
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import ClipResult
+from vidassets.assets.artifact import Artifact, Blob, StoredFile
+from vidassets.assets.clip_asset import SETTINGS_TAG, ClipResult
 from vidassets.assets.condition import up_to_date
-from vidassets.assets.declared_asset import DeclaredAsset
+from vidassets.assets.declared_asset import DeclaredAsset, also_made
 from vidassets.assets.lineage import latest, latest_whole
 from vidassets.assets.partitions import clips
-from vidassets.assets.settings import digest
+from vidassets.assets.settings import digest, plain
+from vidassets.errors import InputsAwaited
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 INPUTS_TAG = "vidassets/inputs"  # digest of every clip's data version that went in
+WATCHED_TAG = "vidassets/watched"  # what its files outside of the store held
+AWAITED = "vidassets/awaited"  # metadata of an observation: what it waits for
 
 
 @dataclass(frozen=True)
 class AllClips:
-    """One input asset over all clips: iterate for (key, artifact), read one at a time."""
+    """One input asset over all clips: iterate for (key, artifact), read one at a time.
+
+    Attributes:
+        versions: the data version of each key's artifact.
+    """
 
     artifact: Artifact
     store: ArtifactStore
     keys: tuple[str, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         for key in self.keys:
-            yield key, self.artifact.read(self.store, key)
+            yield key, self[key]
+
+    def __getitem__(self, key: str) -> Any:
+        """The artifact of one key, read now."""
+        return self.artifact.read(self.store, key)
+
+    def uri(self, key: str) -> str:
+        """Where the artifact of one key lies."""
+        return self.store.uri(self.artifact.name, key, self.artifact.extension)
 
 
 @dataclass(frozen=True)
 class DatasetAsset(DeclaredAsset):
-    """A declared asset over all clips of a partition set."""
+    """A declared asset over all clips of a partition set; see `dataset_asset` for what its fields mean."""
+
+    on_demand: bool
+    watches: Callable[[Any], str] | None
+
+    def watched(self, config: dg.Config | None) -> str | None:
+        """What tells whether the files that it reads outside of the store have changed; None where there are none.
+
+        A digest: what `watches` answers may be longer, or of other signs, than a tag can hold.
+        """
+        return digest(self.watches(config)) if self.watches else None
 
     def definition(
         self,
@@ -51,13 +79,15 @@ class DatasetAsset(DeclaredAsset):
     ) -> dg.AssetsDefinition:
         """The Dagster asset; arguments as for `ClipAsset.definition`."""
         config_type = self.configured(settings)
-        code_version = self.code_version(config_type() if config_type else None, identities)
+        defaults = config_type() if config_type else None
+        code_version = self.code_version(defaults, identities)
+        step = _DatasetStep(self, catalog, code_version, plain(defaults))
 
         def compute(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            yield from self._make(context, catalog, None)
+            yield from step.run(context, None)
 
         def compute_configured(context: dg.AssetExecutionContext, config: Any) -> Iterator[Any]:
-            yield from self._make(context, catalog, config)
+            yield from step.run(context, config)
 
         compute_configured.__annotations__["config"] = config_type
         return dg.multi_asset(
@@ -66,61 +96,105 @@ class DatasetAsset(DeclaredAsset):
                 self.inputs,
                 code_version,
                 tags={"per": "dataset"},
-                automation_condition=up_to_date(with_some_inputs=True),
+                automation_condition=None if self.on_demand else up_to_date(with_some_inputs=True),
+                skippable=True,
             ),
             required_resource_keys={"store", *self.resources},
             pool=self.pool,
         )(compute_configured if config_type else compute)
 
-    def _make(
-        self, context: dg.AssetExecutionContext, catalog: Mapping[str, Artifact], config: dg.Config | None
-    ) -> Iterator[dg.MaterializeResult[Any]]:
-        started, store = time.perf_counter(), context.resources.store.open()
-        registered = context.instance.get_dynamic_partitions(str(self.partitions.name))
-        versions = input_versions(context.instance, [catalog[name] for name in self.inputs], registered)
-        values: dict[str, Any] = {name: _input(catalog[name], store, versions[name]) for name in self.inputs}
-        values |= {name: getattr(context.resources, name) for name in self.resources} | {"config": config}
-        result = self._stored(store, values)
-        made = {**result.also, self.name: result.value}
+
+@dataclass(frozen=True)
+class _DatasetStep:
+    """What runs when an asset over all clips is materialised."""
+
+    asset: DatasetAsset
+    catalog: Mapping[str, Artifact]
+    code_version: str
+    defaults: Mapping[str, Any]
+
+    def run(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> Iterator[Any]:
+        """The materialisations, once all is stored; where it waits, an observation that says for what."""
+        asset, store, started = self.asset, context.resources.store.open(), time.perf_counter()
+        registered = context.instance.get_dynamic_partitions(str(asset.partitions.name))
+        versions = input_versions(context.instance, [self.catalog[name] for name in asset.inputs], registered)
+        tags = {INPUTS_TAG: digest(versions), SETTINGS_TAG: digest(plain(config)), CODE_VERSION_TAG: self.code_version}
+        try:
+            watched = asset.watched(config)
+            tags |= {WATCHED_TAG: watched} if watched else {}
+            values: dict[str, Any] = {name: _input(self.catalog[name], store, versions[name]) for name in asset.inputs}
+            values |= {name: getattr(context.resources, name) for name in asset.resources} | {"config": config}
+            result = self._stored(store, values)
+        except InputsAwaited as awaited:
+            context.log.warning(str(awaited))
+            yield dg.AssetObservation(asset.name, description=str(awaited), metadata={AWAITED: str(awaited)}, tags=tags)
+            return
+        made = {**result.also, asset.name: result.value}
+        version = self._data_version(result, plain(config), tags)
         counts = [len(one.keys) for one in values.values() if isinstance(one, AllClips)]
-        for artifact in self.artifacts:
+        del tags[CODE_VERSION_TAG]  # Dagster's own, on a materialisation
+        for artifact in asset.artifacts:
             metadata: dict[str, Any] = {"path": store.uri(artifact.name, UNPARTITIONED_KEY, artifact.extension)}
             if artifact.schema is not None:
                 metadata["dagster/row_count"] = len(made[artifact.name])
-            if artifact is self.artifact:
+            if artifact is asset.artifact:
                 metadata |= {"clips": max(counts, default=0), **result.metadata}
                 metadata["clips_without_input"] = len(registered) - min(counts, default=len(registered))
                 metadata["seconds"] = round(time.perf_counter() - started, 3)
                 if markdown := self._previewed(values, made):
                     metadata["preview"] = dg.MetadataValue.md(markdown)
-            tags = {INPUTS_TAG: digest(versions)}
-            yield dg.MaterializeResult(asset_key=artifact.name, metadata=metadata, tags=tags)
+            yield dg.MaterializeResult(
+                asset_key=artifact.name,
+                metadata=metadata,
+                tags=tags,
+                data_version=dg.DataVersion(version) if version else None,
+            )
+
+    def _data_version(self, result: ClipResult, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:
+        """None where Dagster's own is right, of code and inputs; it leaves out settings given at launch."""
+        if result.data_version is not None:
+            return digest([result.data_version, self.code_version, tags[SETTINGS_TAG]])
+        if settings != self.defaults:
+            return digest([tags[INPUTS_TAG], self.code_version, tags[SETTINGS_TAG]])
+        return None
 
     def _stored(self, store: ArtifactStore, values: dict[str, Any]) -> ClipResult:
+        asset = self.asset
         with ExitStack() as stack:
-            if self.artifact.is_file:
-                writing = store.writing(self.name, UNPARTITIONED_KEY, self.artifact.extension)
+            if asset.artifact.is_file:
+                writing = store.writing(asset.name, UNPARTITIONED_KEY, asset.artifact.extension)
                 values = values | {"output": stack.enter_context(writing)}
-            result = self.function(**{name: values[name] for name in inspect.signature(self.function).parameters})
+            result = asset.function(**{name: values[name] for name in inspect.signature(asset.function).parameters})
             result = result if isinstance(result, ClipResult) else ClipResult(result)
-        for name, artifact in self.also.items():
+        for name, artifact in asset.also.items():
             artifact.write(store, UNPARTITIONED_KEY, result.also[name])
-        if not self.artifact.is_file:
-            self.artifact.write(store, UNPARTITIONED_KEY, result.value)
+        if asset.artifact.is_file:
+            return replace(result, value=StoredFile(store, asset.artifact, UNPARTITIONED_KEY))
+        asset.artifact.write(store, UNPARTITIONED_KEY, result.value)
         return result
 
     def _previewed(self, values: Mapping[str, Any], made: Mapping[str, Any]) -> str | None:
-        if self.preview is None:
+        if self.asset.preview is None:
             return None
-        known = {**values, **made, "artifact": made[self.name]}
-        return self.preview(**{name: known[name] for name in inspect.signature(self.preview).parameters})
+        known = {**values, **made, "artifact": made[self.asset.name]}
+        return self.asset.preview(**{name: known[name] for name in inspect.signature(self.asset.preview).parameters})
 
 
 def _input(artifact: Artifact, store: ArtifactStore, versions: Mapping[str, str]) -> Any:
+    """What the function is handed.
+
+    Raises:
+        InputsAwaited: nothing is there to hand.
+    """
     if artifact.is_whole:
+        if not versions:
+            raise InputsAwaited(f"{artifact.name} has not been made yet.")
         return artifact.read(store, UNPARTITIONED_KEY)
     stored = set(store.keys(artifact.name, artifact.extension))
-    return AllClips(artifact, store, tuple(sorted(set(versions) & stored)))
+    keys = tuple(sorted(set(versions) & stored))
+    if not keys:
+        raise InputsAwaited(f"No clip has {artifact.name} yet.")
+    return AllClips(artifact, store, keys, versions)
 
 
 def input_versions(
@@ -149,12 +223,21 @@ def dataset_asset(
     pool: str | None = None,
     preview: Callable[..., str | None] | None = None,
     is_file: bool = False,
-    also: Mapping[str, type[dy.Schema] | str] | None = None,
+    also: Mapping[str, type[dy.Schema] | Blob] | None = None,
+    on_demand: bool = False,
+    watches: Callable[[Any], str] | None = None,
 ) -> Callable[[Callable[..., Any]], DatasetAsset]:
     """Declare an asset over all clips of a partition set.
 
-    Parameters of the function are as for `clip_asset`, each per-clip input an `AllClips`. `also` names further
-    artifacts that the same call makes: by the schema of a table, or the extension of a blob.
+    Parameters of the function are as for `clip_asset`, each per-clip input an `AllClips`. It may raise `InputsAwaited`
+    for what it cannot be made without, and is no mistake.
+
+    Args:
+        group, kinds, version, schema, extension, partitions, pool, preview, is_file: as for `clip_asset`.
+        also: further artifacts that the same call makes: a table by its schema, or a `Blob`.
+        on_demand: made only where it is asked for by name: it costs more than everybody wants to pay.
+        watches: function of the settings; its answer changes when the files do that the asset reads outside of the
+            store.
     """
 
     def declare(function: Callable[..., Any]) -> DatasetAsset:
@@ -173,13 +256,9 @@ def dataset_asset(
             kinds=frozenset(kinds),
             pool=pool,
             preview=preview,
-            also={name: _also(name, what) for name, what in (also or {}).items()},
+            also={name: also_made(name, what, is_whole=True) for name, what in (also or {}).items()},
+            on_demand=on_demand,
+            watches=watches,
         )
 
     return declare
-
-
-def _also(name: str, what: type[dy.Schema] | str) -> Artifact:
-    if isinstance(what, str):
-        return Artifact(name, extension=what, is_whole=True)
-    return Artifact(name, what, is_whole=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from vidassets.assets.artifact import Artifact
+from vidassets.assets.artifact import Artifact, Blob
 from vidassets.assets.settings import configured, digest, plain
 from vidassets.schemas import dy
 
@@ -69,7 +69,8 @@ class DeclaredAsset:
             dg.AssetSpec(
                 artifact.name,
                 deps=list(deps),
-                description=inspect.getdoc(self.function if artifact is self.artifact else artifact.schema),
+                description=artifact.says
+                or inspect.getdoc(self.function if artifact is self.artifact else artifact.schema),
                 group_name=self.group,
                 owners=list(OWNERS),
                 kinds=set(self.kinds) if artifact is self.artifact else {artifact.extension},
@@ -79,6 +80,13 @@ class DeclaredAsset:
             )
             for artifact in self.artifacts
         ]
+
+
+def also_made(name: str, what: type[dy.Schema] | Blob, is_whole: bool = False) -> Artifact:
+    """A further artifact of a call."""
+    if isinstance(what, Blob):
+        return Artifact(name, extension=what.extension, is_whole=is_whole, says=what.says)
+    return Artifact(name, what, is_whole=is_whole)
 
 
 def table_schema(schema: type[dy.Schema] | None) -> dict[str, Any]:

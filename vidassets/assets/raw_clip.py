@@ -10,11 +10,13 @@ from vidassets import schemas
 from vidassets.assets.clip_asset import ClipResult, clip_asset
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.preview import table
+from vidassets.assets.settings import digest
 from vidassets.errors import SidecarError
 from vidassets.sources.source import Source
 
 LONGEST_PLAUSIBLE_S = 7 * 24 * 3600  # chosen here: a week in one file is a broken time stamp
 SIDECAR_REFUSED = "sidecar_refused"
+EXTRACTION = "extraction"  # of a sidecar: how this recording is to be read; part of the data version
 PROBLEMS = "problems_found"  # metadata: codes of what is wrong with a video that is still worked on
 
 
@@ -89,8 +91,8 @@ def _facts(artifact: pl.DataFrame) -> str:
 def raw_clip(clip: str, source_video: Source) -> ClipResult:
     """What a video is: where it lies, its hash, true duration and times, streams, rotation, problems, sidecar.
 
-    The file stays where it is. The data version is the hash of its content: a replaced file makes all below it stale,
-    a moved one nothing.
+    The file stays where it is. The data version is the hash of its content, and of what a sidecar tells under
+    `extraction`: a replaced file makes all below it stale, a moved one, or another label in the sidecar, nothing.
     """
     from vidassets.media.hashing import content_hash
     from vidassets.media.probe import probe
@@ -108,7 +110,9 @@ def raw_clip(clip: str, source_video: Source) -> ClipResult:
     }
     columns = schemas.RawClip.create_empty().schema
     version = row["content_hash"]
-    metadata = {"content_hash": version, "kind": source_video.kind, "duration_s": row["duration_s"]}
+    if sidecar is not None and EXTRACTION in sidecar:
+        version += f"+{digest(sidecar[EXTRACTION])}"
+    metadata = {"content_hash": row["content_hash"], "kind": source_video.kind, "duration_s": row["duration_s"]}
     metadata |= {"width": row["width"], "height": row["height"]} if row["width"] else {}
     metadata |= {PROBLEMS: ", ".join(dict.fromkeys(one["code"] for one in problems))} if problems else {}
     return ClipResult(pl.DataFrame([row], schema=columns), metadata, data_version=version)

@@ -14,7 +14,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from vidassets.assets.artifact import Artifact, StoredFile
-from vidassets.assets.clip_asset import ClipAsset, ClipResult
+from vidassets.assets.clip_asset import PROCESSING, SETTINGS_TAG, ClipAsset, ClipResult
 from vidassets.assets.lineage import Made, latest, latest_whole, provenance
 from vidassets.assets.prefetch import Inputs, read_ahead
 from vidassets.assets.settings import digest, plain
@@ -22,7 +22,6 @@ from vidassets.errors import VidassetsError
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 from vidassets.storage.tables import check_foreign_key
 
-SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
 INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some
 WAITING_FOR = "waiting_for"  # metadata: why they are still to be done
 FAILED = "vidassets/failed"  # metadata of an observation: this clip's artifact could not be made
@@ -49,6 +48,7 @@ class _Batch:
     whole_parents: Mapping[dg.AssetKey, Made | None]
     run_ids: frozenset[str]
     shared: Mapping[str, Any]
+    spent_s: Mapping[str, float]
 
     def made_from(self, clip: str) -> dict[dg.AssetKey, Made | None]:
         """Each input, with what is recorded of this clip."""
@@ -151,7 +151,8 @@ class ClipStep:
         resources = {name: getattr(context.resources, name) for name in self.asset.resources}
         opened = {name: open_(**_arguments(open_, resources)) for name, open_ in self.asset.once.items()}
         shared = resources | opened | {"config": config}
-        return _Batch(context, config, clips, parents, whole_parents, _run_group(context), shared)
+        spent_s = _spent_s(instance, self.asset.timed, clips)
+        return _Batch(context, config, clips, parents, whole_parents, _run_group(context), shared, spent_s)
 
     def _to_do(self, batch: _Batch) -> Iterator[str]:
         """The run's clips, less those that it cannot do, or did when it was launched before."""
@@ -181,6 +182,7 @@ class ClipStep:
             raise inputs.error
         started = time.perf_counter()
         values = {**dict.fromkeys(self.asset.inputs), **inputs.values, **batch.shared, "clip": inputs.clip}
+        values[PROCESSING] = batch.spent_s.get(inputs.clip)
         store = batch.context.resources.store.open()
         result = self._stored(store, inputs.clip, values)
         used = _used(batch.shared.values()) | {"seconds": round(time.perf_counter() - started, 3)}
@@ -283,6 +285,16 @@ def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
     group = context.instance.get_run_group(context.run.run_id) if context.run.root_run_id else None
     forerunners = (one.run_id for one in (group[1] if group else ()) if not one.is_success)
     return frozenset({context.run.run_id, *forerunners})
+
+
+def _spent_s(instance: dg.DagsterInstance, assets: Iterable[str], clips: Sequence[str]) -> dict[str, float]:
+    """For each clip the seconds that these assets took when they were last made."""
+    spent = dict.fromkeys(clips, 0.0)
+    for name in assets:
+        for clip, made in latest(instance, dg.AssetKey(name), clips).items():
+            seconds = made.metadata["seconds"].value if "seconds" in made.metadata else 0.0
+            spent[clip] += seconds if isinstance(seconds, float) else 0.0
+    return {clip: round(seconds, 3) for clip, seconds in spent.items()}
 
 
 def _facts(store: ArtifactStore, clip: str, artifact: Artifact, value: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import dagster as dg
 import yaml
 
 from vidassets.errors import ProfileError
-from vidassets.resources.keys import RESOURCE_KEYS
+from vidassets.resources.keys import DEFAULTS, REQUIRED_KEYS, RESOURCE_KEYS
 
 OVERRIDE_PREFIX = "VIDASSETS__"
 PROFILES = Path(__file__).resolve().parents[2] / "resources"
@@ -58,12 +58,14 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
     values = _with_overrides(_read(path), environment, path)
     assets = _mapping(values.pop("assets", None) or {}, f"{path}: assets")
     unknown = sorted(set(values) - RESOURCE_KEYS)
-    missing = sorted(RESOURCE_KEYS - set(values))
+    missing = sorted(REQUIRED_KEYS - set(values))
     if unknown or missing:
         raise ProfileError(
             f"{path}: {'unknown key ' + ', '.join(unknown) if unknown else 'no ' + ', '.join(missing)}. "
-            f"A profile has {', '.join(sorted(RESOURCE_KEYS))}, and may have assets and extends."
+            f"A profile has {', '.join(sorted(REQUIRED_KEYS))}, and may have {', '.join(sorted(DEFAULTS))}, "
+            "assets and extends."
         )
+    values = {key: {"class": name} for key, name in DEFAULTS.items()} | values
     resources = {key: _resource(key, _mapping(one, f"{path}: {key}"), path, home) for key, one in values.items()}
     settings = {name: _mapping(one, f"{path}: assets: {name}") for name, one in assets.items()}
     return Profile(path.stem, resources, settings)

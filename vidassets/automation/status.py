@@ -6,14 +6,16 @@ from enum import StrEnum
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.events import DagsterEventType
 
 from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import ClipAsset
-from vidassets.assets.dataset_asset import INPUTS_TAG, DatasetAsset, input_versions
+from vidassets.assets.clip_asset import SETTINGS_TAG, ClipAsset
+from vidassets.assets.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions
+from vidassets.assets.declared_asset import DeclaredAsset
 from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
 from vidassets.assets.settings import digest, plain
-from vidassets.assets.step import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR
+from vidassets.assets.step import FAILED, INCOMPLETE_TAG, WAITING_FOR
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 
@@ -24,12 +26,13 @@ class State(StrEnum):
     MISSING = "missing"
     STALE = "stale"
     INCOMPLETE = "incomplete"
+    WAITING = "waiting"
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One asset of one clip: its state, why, and what is recorded of it."""
+    """One asset of one clip, or one over all clips: its state, why, and what is recorded of it."""
 
     state: State
     reason: str = ""
@@ -82,12 +85,26 @@ class Board:
                 failure = failures[asset.name].get(clip)
                 if failure and failure.storage_id > (one.storage_id if one else 0):
                     cell = Cell(State.FAILED, failure.error, one)
+                # Also of what a backfill tried: it could not but fail, and need not be tried again.
+                if one is None and (reason := self._awaited(clip, parents, whole)):
+                    cell = Cell(State.WAITING, reason)
                 self.cells[asset.name, clip] = cell
 
+    def _awaited(self, clip: str, parents: Iterable[str], whole: Mapping[str, Made | None]) -> str | None:
+        """What an asset of a clip waits for, which is no failure: an input over all clips that is not there."""
+        for name in parents:
+            cell = self.cells.get((name, clip))
+            if name in whole and whole[name] is None:
+                return f"{name} has not been made yet"
+            if cell is not None and cell.state is State.WAITING:
+                return cell.reason
+        return None
+
     def to_do(self, clip: str, assets: Iterable[str]) -> list[str]:
-        """Of these assets, those that are of this clip's kind and not up to date, in the same order."""
+        """Of these assets, those that are of this clip's kind and could be made, or made anew; in the same order."""
         cells = ((asset, self.cells.get((asset, clip))) for asset in assets)
-        return [asset for asset, cell in cells if cell is not None and cell.state is not State.FRESH]
+        settled = (State.FRESH, State.WAITING)
+        return [asset for asset, cell in cells if cell is not None and cell.state not in settled]
 
 
 def _stored(store: ArtifactStore, asset: ClipAsset) -> set[str]:
@@ -142,27 +159,65 @@ def _cell(
     return Cell(State.FRESH, made=made)
 
 
-def _settings_digest(asset: ClipAsset, settings: Mapping[str, Any] | None) -> str | None:
-    if settings is None:
-        return None
+def _settings_digest(asset: DeclaredAsset, settings: Mapping[str, Any] | None) -> str | None:
+    return None if settings is None else digest(plain(_config(asset, settings)))
+
+
+def _config(asset: DeclaredAsset, settings: Mapping[str, Any]) -> dg.Config | None:
     config_type = asset.configured(settings)
-    return digest(plain(config_type() if config_type else None))
+    return config_type() if config_type else None
 
 
-def dataset_is_stale(
+def dataset_cell(
     instance: dg.DagsterInstance,
     store: ArtifactStore,
     asset: DatasetAsset,
     catalog: Mapping[str, Artifact],
     version: str,
-) -> bool:
-    """Whether an asset over all clips is missing, or made by other code or from other inputs than those of now."""
-    made = latest_whole(instance, dg.AssetKey(asset.name))
-    if made is None or not all(store.exists(one.name, UNPARTITIONED_KEY, one.extension) for one in asset.artifacts):
-        return True
+    settings: Mapping[str, Any],
+) -> Cell:
+    """The state of an asset over all clips.
+
+    Args:
+        catalog: every artifact of the graph.
+        version: the asset's code version, as the definitions have it.
+        settings: those that the next run is to use.
+    """
+    key, made = dg.AssetKey(asset.name), latest_whole(instance, dg.AssetKey(asset.name))
     registered = instance.get_dynamic_partitions(str(asset.partitions.name))
-    versions = input_versions(instance, [catalog[name] for name in asset.inputs], registered)
-    return made.code_version != version or made.tags.get(INPUTS_TAG) != digest(versions)
+    if not registered and made is None:
+        return Cell(State.WAITING, f"nothing is registered in {asset.partitions.name}")
+    config = _config(asset, settings)
+    tags = {
+        INPUTS_TAG: digest(input_versions(instance, [catalog[name] for name in asset.inputs], registered)),
+        SETTINGS_TAG: digest(plain(config)),
+        CODE_VERSION_TAG: version,
+    }
+    if watched := asset.watched(config):
+        tags[WATCHED_TAG] = watched
+    if (waits := _waits(instance, key, tags, made)) is not None:
+        return Cell(State.WAITING, waits, made)
+    if made is None:
+        return Cell(State.MISSING)
+    if not all(store.exists(one.name, UNPARTITIONED_KEY, one.extension) for one in asset.artifacts):
+        return Cell(State.MISSING, "its artifact is gone from the store", made)
+    reasons = {
+        CODE_VERSION_TAG: "code, settings or model changed",
+        SETTINGS_TAG: "made with other settings",
+        INPUTS_TAG: "an input changed",
+        WATCHED_TAG: "a file that it reads changed",
+    }
+    stale = (reason for tag, reason in reasons.items() if made.tags.get(tag) != tags.get(tag))
+    return next((Cell(State.STALE, reason, made) for reason in stale), Cell(State.FRESH, made=made))
+
+
+def _waits(instance: dg.DagsterInstance, asset: dg.AssetKey, tags: Mapping[str, str], made: Made | None) -> str | None:
+    """What an asset over all clips said that it waits for, when it was last to be made of just this."""
+    records = instance.fetch_observations(asset, limit=1).records
+    event = records[0].asset_observation if records else None
+    if event is None or AWAITED not in event.metadata or records[0].storage_id < (made.storage_id if made else 0):
+        return None
+    return str(event.metadata[AWAITED].value) if tags.items() <= (event.tags or {}).items() else None
 
 
 def contiguous(keys: Sequence[str], registered: Sequence[str], at_most: int) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from vidassets.assets.artifact import Artifact
 from vidassets.assets.clip_asset import CLIPS_PER_RUN, ClipAsset
 from vidassets.assets.dataset_asset import DatasetAsset
 from vidassets.automation.launch import close_dead_runs, failure_cause, launch
-from vidassets.automation.status import Board, State, contiguous, dataset_is_stale
+from vidassets.automation.status import Board, Cell, State, contiguous, dataset_cell
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
@@ -71,13 +71,31 @@ class Workload:
         in_force = {name: {**self.profile_settings.get(name, {}), **self.settings.get(name, {})} for name in versions}
         return Board(self.instance, self.store, self.clip_assets, self.catalog, versions, self.clips, in_force)
 
-    def stale_datasets(self) -> list[str]:
-        """Assets over all clips that are not up to date, and did not fail in this launch."""
-        return [asset.name for asset in self.dataset_assets if self._is_stale(asset)]
+    def dataset_cells(self) -> dict[str, Cell]:
+        """The state of every selected asset over all clips."""
+        return {asset.name: self._dataset_cell(asset) for asset in self.dataset_assets}
+
+    def waiting(self) -> dict[str, str]:
+        """Of the selected assets over all clips that wait, though there are clips of their kind, what they wait for."""
+        return {
+            asset.name: cell.reason
+            for asset in self.dataset_assets
+            if self.instance.get_dynamic_partitions(str(asset.partitions.name))
+            and (cell := self._dataset_cell(asset)).state is State.WAITING
+        }
+
+    def _dataset_cell(self, asset: DatasetAsset) -> Cell:
+        in_force = {**self.profile_settings.get(asset.name, {}), **self.settings.get(asset.name, {})}
+        version = self.version(asset.name)
+        return dataset_cell(self.instance, self.store, asset, self.catalog, version, in_force)
+
+    def stale_datasets(self) -> set[str]:
+        """Artifacts over all clips that are about to be made: missing or stale, and not failed in this launch."""
+        return {artifact.name for asset in self.dataset_assets if self._is_stale(asset) for artifact in asset.artifacts}
 
     def plan(self, attempted: set[tuple[str, str]]) -> list[PlannedRun]:
         """The runs that are needed now, less what was attempted already."""
-        board, stale = self.board(), set(self.stale_datasets())
+        board, stale = self.board(), self.stale_datasets()
         groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for clip in self.clips:
             by_set: dict[str, list[str]] = defaultdict(list)
@@ -106,7 +124,8 @@ class Workload:
         for asset in self.clip_assets:
             if (asset.name, clip) not in board.cells:
                 continue
-            wanted = board.to_do(clip, [asset.name]) or (self.force and not attempted)
+            forced = self.force and not attempted and board.cells[asset.name, clip].state is not State.WAITING
+            wanted = forced or board.to_do(clip, [asset.name])
             parents = {key.to_user_string() for key in graph.get(dg.AssetKey(asset.name)).parent_keys}
             inputs = {makers[name] for name in parents if name in makers}
             same_run = {name for name in inputs if name in coming and coming[name].partitions == asset.partitions}
@@ -120,9 +139,7 @@ class Workload:
                 waiting.add(asset.name)
 
     def _is_stale(self, asset: DatasetAsset) -> bool:
-        return asset.name not in self.failures and dataset_is_stale(
-            self.instance, self.store, asset, self.catalog, self.version(asset.name)
-        )
+        return asset.name not in self.failures and self._dataset_cell(asset).state in (State.MISSING, State.STALE)
 
     def do(self, on_wave: Callable[[Sequence[PlannedRun]], None]) -> set[tuple[str, str]]:
         """Run what is needed, in waves: what a wave made may make more of it stale. Returns the cells worked on.

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 from vidassets.errors import InvalidKey, KeyCollision
@@ -17,7 +18,8 @@ def clip_key(root: str, path: str) -> str:
     """The key of a video found at ``path`` below ``root``; the same for the same names on every file system.
 
     The path below the root without its extension, lower case, `/` → `.`, what is not of ``[a-z0-9._-]`` → `-`, two
-    dots or more in a row → one `-`. ``{show}/s{season}/e{episode}/episode.mp4`` gives ``show-s01e02``.
+    dots or more in a row → one `-`, none at the beginning. Where letters or digits are lost in this, six hex digits of
+    the name's hash follow. ``{show}/s{season}/e{episode}/episode.mp4`` gives ``show-s01e02``.
 
     Raises:
         InvalidKey: the path is not below the root, or leaves nothing that a key may be.
@@ -26,6 +28,8 @@ def clip_key(root: str, path: str) -> str:
     'kitchen.take-1'
     >>> clip_key("/data", "/data/Office/S1/E2/episode.mkv")
     'office-s01e02'
+    >>> clip_key("/data", "/data/東京/一.mp4"), clip_key("/data", "/data/東京/二.mp4")
+    ('195004', 'def602')
     """
     below = PurePosixPath(path)
     if not below.is_relative_to(root) or below == PurePosixPath(root) or ".." in below.parts:
@@ -35,6 +39,10 @@ def clip_key(root: str, path: str) -> str:
     if episode := _EPISODE.fullmatch(name):
         name = f"{episode['show']}-s{int(episode['season']):02d}e{int(episode['episode']):02d}"
     key = re.sub(r"\.{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", name.replace("/", ".")))
+    if any(char.isalnum() and not char.isascii() for char in name):
+        key = f"{key.rstrip('-')}-{sha256(name.encode()).hexdigest()[:6]}"
+    if not name.startswith("."):  # a hidden file is no video
+        key = key.lstrip("-.")
     try:
         return check_key(key)
     except InvalidKey as error:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import SchemaViolation
 from vidassets.spatter.embedding import KEY, CropFeatures
 
@@ -36,7 +36,7 @@ class Replayed(NamedTuple):
 
 
 def label_requests(features: CropFeatures, types: pl.DataFrame, n_crops: int = 50) -> pl.DataFrame:
-    """The crops most worth a person's label, at most n_crops; columns in `schemas.SpatterLabelRequests`.
+    """The crops most worth a person's label, at most n_crops; columns in `spatter_schemas.SpatterLabelRequests`.
 
     Of those whose label (while there are none, whose cluster) is least certain, each the one farthest from what is
     chosen or labelled by a person: the farthest-first order of Sener and Savarese, "Active learning for convolutional
@@ -44,7 +44,7 @@ def label_requests(features: CropFeatures, types: pl.DataFrame, n_crops: int = 5
 
     Args:
         features: of the crops.
-        types: rows of `schemas.SpatterTypes` of the same crops, in the same order.
+        types: rows of `spatter_schemas.SpatterTypes` of the same crops, in the same order.
         n_crops: to be listed.
     """
     # Before people have named two kinds there is only the cluster to be unsure of.
@@ -55,12 +55,12 @@ def label_requests(features: CropFeatures, types: pl.DataFrame, n_crops: int = 5
     doubtful = open_rows[np.argsort(-uncertainty[open_rows], kind="stable")][: max(0, n_crops) * CANDIDATES]
     chosen = _farthest_first(features.matrix, doubtful, np.flatnonzero(labelled), n_crops)
     table = features.crops[chosen].select(*KEY, "pts_s", *BOX)
-    return schemas.SpatterLabelRequests.validate(
+    return spatter_schemas.SpatterLabelRequests.validate(
         table.with_columns(
             pl.int_range(pl.len(), dtype=pl.Int32).alias("rank"),
             types["cluster"][chosen].alias("cluster"),
             pl.Series("uncertainty", uncertainty[chosen], dtype=pl.Float64),
-        ).select(schemas.SpatterLabelRequests.column_names())
+        ).select(spatter_schemas.SpatterLabelRequests.column_names())
     )
 
 
@@ -71,13 +71,13 @@ def requests_csv(requests: pl.DataFrame) -> bytes:
 
 
 def append_filled(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> pl.DataFrame:
-    """The decisions with those of a filled-in list behind them; columns in `schemas.SpatterLabelDecisions`.
+    """The decisions with those of a filled-in list behind them; columns in `spatter_schemas.SpatterLabelDecisions`.
 
     A row whose label is empty says nothing; `-` takes a label back. What is said already is not said twice, so a list
     may be handed in again after more of it was filled in.
 
     Args:
-        decisions: rows of `schemas.SpatterLabelDecisions`.
+        decisions: rows of `spatter_schemas.SpatterLabelDecisions`.
         csv: with the columns of `requests_csv`, in any order; others are passed over.
         name: what errors call the file.
 
@@ -105,8 +105,8 @@ def append_filled(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> 
     never_said = filled.filter(pl.col("label").is_null()).join(standing, on=PLACE, how="anti")
     fresh = filled.join(pl.concat([known, never_said]), on=[*PLACE, "label"], how="anti", nulls_equal=True)
     fresh = fresh.with_columns((pl.int_range(pl.len()) + len(decisions)).cast(pl.Int32).alias("decision"))
-    columns = schemas.SpatterLabelDecisions.column_names()
-    return schemas.SpatterLabelDecisions.validate(pl.concat([decisions.select(columns), fresh.select(columns)]))
+    columns = spatter_schemas.SpatterLabelDecisions.column_names()
+    return spatter_schemas.SpatterLabelDecisions.validate(pl.concat([decisions.select(columns), fresh.select(columns)]))
 
 
 def replay(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
@@ -116,8 +116,8 @@ def replay(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
     Where two go to one crop, the later counts.
 
     Args:
-        decisions: rows of `schemas.SpatterLabelDecisions`.
-        events: rows of `schemas.SpatterEvents`, of one or many builds.
+        decisions: rows of `spatter_schemas.SpatterLabelDecisions`.
+        events: rows of `spatter_schemas.SpatterEvents`, of one or many builds.
     """
     standing = _standing(decisions)
     labelled = standing.filter(pl.col("label").is_not_null())

@@ -22,7 +22,7 @@ class Progress:
         network: weights after the last epoch.
         optimizer: Adam's moments.
         best: weights of the epoch with the lowest validation loss.
-        history: a row of `schemas.SpatterTraining` per epoch, without `best`.
+        history: a row of `spatter_schemas.SpatterTraining` per epoch, without `best`.
     """
 
     network: dict[str, Any]

@@ -34,7 +34,7 @@ class SpatterDataset(Dataset[tuple[Tensor, Tensor]]):
     forked or spawned. What an item is depends on seed, epoch and its number, not on worker, batch or order.
 
     Args:
-        crops: rows of `schemas.SpatterIndex`, none excluded: of one part, see `splits.crops_of`.
+        crops: rows of `spatter_schemas.SpatterIndex`, none excluded: of one part, see `splits.crops_of`.
         files: where the index's files lie on this machine; a file without an entry is a path itself.
         augment: turn each crop by up to ±15°, another angle each epoch; for the training part only.
         colour: rgb, or gray on three channels.

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, InvalidSetting, SchemaViolation
 from vidassets.spatter.embedding import embedding_matrix
 
@@ -97,7 +97,7 @@ def drift_reference(
         embeddings: (N, D) of labelled crops.
         labels: integers (N,), the class of each.
         builds: strings (N,), the build of each.
-        model: which model made the embeddings, as in `schemas.SpatterPredictions`.
+        model: which model made the embeddings, as in `spatter_schemas.SpatterPredictions`.
 
     Raises:
         InvalidSetting: a class with fewer than 20 crops.
@@ -122,11 +122,11 @@ def drift_reference(
 
 
 def drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl.DataFrame:
-    """One row; columns in `schemas.SpatterDrift`.
+    """One row; columns in `spatter_schemas.SpatterDrift`.
 
     Args:
         clip: partition key.
-        predictions: rows of `schemas.SpatterPredictions` of one build.
+        predictions: rows of `spatter_schemas.SpatterPredictions` of one build.
         reference: of the classifier that made them.
 
     Raises:
@@ -153,7 +153,7 @@ def drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl
             f"{verb} unlike the training data: stability index {index:.2f} {relation} {threshold:.2f}, "
             f"{share:.0%} of {len(scored)} crops farther out than 99 % of training's"
         )
-    return schemas.SpatterDrift.validate(pl.DataFrame([row]), cast=True)
+    return spatter_schemas.SpatterDrift.validate(pl.DataFrame([row]), cast=True)
 
 
 def alarm_threshold(reference: DriftReference, nearest: int, n_crops: int) -> float:

@@ -35,8 +35,8 @@ def crop_features(
     eccentricity, each standardised. Orientation is left out: which way a spatter flies is no kind.
 
     Args:
-        predictions: rows of `schemas.SpatterPredictions`, of one or many builds, of one model.
-        events: rows of `schemas.SpatterEvents` of the same builds.
+        predictions: rows of `spatter_schemas.SpatterPredictions`, of one or many builds, of one model.
+        events: rows of `spatter_schemas.SpatterEvents` of the same builds.
         embedding_dimensions: principal components kept, at most.
 
     Raises:
@@ -65,7 +65,7 @@ def crop_features(
 
 
 def embedding_matrix(scored: pl.DataFrame) -> NDArray[np.float32]:
-    """The embeddings of rows of `schemas.SpatterPredictions`, none excluded, of one model: float32 (N, D)."""
+    """The embeddings of rows of `spatter_schemas.SpatterPredictions`, none excluded, of one model: float32 (N, D)."""
     # One flat column: rows as Python lists would take 30 bytes a number.
     return scored["embedding"].explode().to_numpy().reshape(len(scored), -1)
 

@@ -18,8 +18,8 @@ class Evaluation:
     """How good it is on one part of a split.
 
     Args:
-        metrics: one row of `schemas.SpatterEvaluation`.
-        builds: rows of `schemas.SpatterBuildAccuracy`, by name.
+        metrics: one row of `spatter_schemas.SpatterEvaluation`.
+        builds: rows of `spatter_schemas.SpatterBuildAccuracy`, by name.
         roc: false_high_rate, true_high_rate, threshold; by falling threshold; empty where a class is absent.
         reliability: a row per bin of probability that holds a crop: probability (mean), high_share, n_crops.
     """

@@ -6,7 +6,7 @@ light; cut from the earlier frame, on which nothing is drawn. What a cheaper tes
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import EmptyVideo, InvalidSetting
 from vidassets.media.opening import StorageOptions
 from vidassets.media.problems import Problem
@@ -38,8 +38,8 @@ class Extraction:
     """What came of a recording.
 
     Attributes:
-        events: rows of `schemas.SpatterEvents`, one per crop, in the crops' order.
-        frame_log: rows of `schemas.SpatterFrameLog`, one per pair of frames that was compared.
+        events: rows of `spatter_schemas.SpatterEvents`, one per crop, in the crops' order.
+        frame_log: rows of `spatter_schemas.SpatterFrameLog`, one per pair of frames that was compared.
         problems: what did not decode, or could not be compared.
     """
 
@@ -92,10 +92,22 @@ def extract(
     problems: list[Problem] = []
     settings = settings or ExtractionSettings()
     with (
+        _opencv_in_one_thread(),
         closing(frames_of_video(uri, storage_options, problems)) as frames,
         read_ahead(compared(uri, frames, settings)) as pairs,
     ):
         return _extract(build, uri, pairs, crops_path, settings, problems, on_progress)
+
+
+@contextmanager
+def _opencv_in_one_thread() -> Iterator[None]:
+    """Its own threads cost CPU time, and on pictures of this size save none: decoding has the other core."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def extract_from_arrays(
@@ -119,7 +131,7 @@ def _extract(
     problems: list[Problem],
     on_progress: Callable[[int], None] | None,
 ) -> Extraction:
-    events, log = Rows(schemas.SpatterEvents), Rows(schemas.SpatterFrameLog)
+    events, log = Rows(spatter_schemas.SpatterEvents), Rows(spatter_schemas.SpatterFrameLog)
     darkroom, layers = Darkroom(), LayerCount(settings.layer_gap_frames)
     with CropsFile(crops_path, build, source=source, config=asdict(settings)) as crops:
         for pair in pairs:

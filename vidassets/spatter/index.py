@@ -1,18 +1,18 @@
 """The index of all builds' crops: where each lies, what it is labelled, whether it is usable, which part it is in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from vidassets.errors import ArtifactDamaged
-from vidassets.schemas import SpatterIndex
+from vidassets.errors import ArtifactDamaged, VidassetsError
 from vidassets.spatter.labels import BuildLabels
 from vidassets.spatter.splits import USABLE, with_splits
 from vidassets.spatter.stored_crops import MEND, StoredCrops
 from vidassets.spatter.transforms import decode_crop, exclusion
+from vidassets.spatter_schemas import SpatterIndex
 
 SEED = 1234
 # Chosen here: some MB of JPEGs in memory at once, whatever the length of the recording.
@@ -28,7 +28,7 @@ class BuildCrops:
         build: partition key.
         file: how the index is to name the crops file: its URI in the store.
         path: where it lies on this machine.
-        events: `schemas.SpatterEvents` of the same extraction.
+        events: `spatter_schemas.SpatterEvents` of the same extraction.
     """
 
     build: str
@@ -37,8 +37,13 @@ class BuildCrops:
     events: pl.DataFrame
 
 
-def spatter_index(builds: Iterable[BuildCrops], labels: Mapping[str, BuildLabels], seed: int = SEED) -> pl.DataFrame:
-    """One row per crop of every build; columns in `schemas.SpatterIndex`, sorted by build and event.
+def spatter_index(
+    builds: Iterable[BuildCrops],
+    labels: Mapping[str, BuildLabels],
+    seed: int = SEED,
+    on_refused: Callable[[str, VidassetsError], None] | None = None,
+) -> pl.DataFrame:
+    """One row per crop of every build; columns in `spatter_schemas.SpatterIndex`, sorted by build and event.
 
     Every crop is decoded once, to leave out what does not decode or is black all over. A build that is in no label,
     or without a gas flow, has null labels and is in no split.
@@ -47,12 +52,21 @@ def spatter_index(builds: Iterable[BuildCrops], labels: Mapping[str, BuildLabels
         builds: taken one by one, in any order.
         labels: by build.
         seed: of the splits.
+        on_refused: told of a build that cannot be read, and why; without it the error is raised, with it the others
+            are done.
 
     Raises:
         ArtifactMissing, ArtifactDamaged, NotACropsFile: a crops file is gone, broken, not ours, or of another
             extraction than its events.
     """
-    rows = [_rows(one, labels.get(one.build, BuildLabels())) for one in builds]
+    rows = []
+    for one in builds:
+        try:
+            rows.append(_rows(one, labels.get(one.build, BuildLabels())))
+        except VidassetsError as error:
+            if on_refused is None:
+                raise
+            on_refused(one.build, error)
     table = pl.concat([SpatterIndex.create_empty().drop("split_random", "split_layer", "split_build"), *rows])
     return with_splits(table.sort("build", "event_index"), seed).select(SpatterIndex.column_names())
 
@@ -116,7 +130,7 @@ def images_csv(index: pl.DataFrame, seed: int | None = SEED) -> bytes:
     """The usable crops as CSV: file, dataset, ds_idx, label, build, layer and the splits.
 
     Args:
-        index: `schemas.SpatterIndex`.
+        index: `spatter_schemas.SpatterIndex`.
         seed: of the order (`images.csv`); None keeps the index's (`unshuffled_images.csv`).
     """
     rows = index.filter(USABLE).select(EXPORTED)

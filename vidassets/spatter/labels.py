@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from vidassets.errors import LabelError
+from vidassets.spatter_schemas import SpatterBuildLabels
 
 CLASS_OF_GAS_FLOW = {"low": 0, "high": 1}
 POSITIONS = ("left", "mid", "right")
@@ -129,6 +130,23 @@ def _merged(build: str, sidecar: BuildLabels, row: BuildLabels, table_name: str)
                 "Mend the one that is wrong, or take it out."
             )
     return labels_from_fields({**row.fields, **sidecar.fields}, build)
+
+
+def labels_table(labels: Mapping[str, BuildLabels]) -> pl.DataFrame:
+    """The labels as a table, columns in `spatter_schemas.SpatterBuildLabels`; `labels_of_table` takes them back."""
+    rows = [
+        {"build": build, "gas_flow": one.gas_flow, "position": one.position, "labels_json": one.json}
+        for build, one in labels.items()
+    ]
+    return pl.DataFrame(rows, schema=SpatterBuildLabels.create_empty().schema)
+
+
+def labels_of_table(table: pl.DataFrame) -> dict[str, BuildLabels]:
+    """Labels by build, as `labels_table` wrote them."""
+    return {
+        row["build"]: labels_from_fields(json.loads(row["labels_json"] or "{}"), row["build"])
+        for row in table.iter_rows(named=True)
+    }
 
 
 def labels_form(labels: Mapping[str, BuildLabels], builds: Iterable[str] = ()) -> bytes:

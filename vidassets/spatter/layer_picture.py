@@ -15,8 +15,8 @@ def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float 
     """A PNG, 900x320 pixels: each layer's probability with its interval, the build's behind, the threshold across.
 
     Args:
-        layers: rows of `schemas.SpatterLayers` of one build; none gives an empty picture.
-        verdict: the row of `schemas.SpatterVerdicts` of the same build.
+        layers: rows of `spatter_schemas.SpatterLayers` of one build; none gives an empty picture.
+        verdict: the row of `spatter_schemas.SpatterVerdicts` of the same build.
         threshold: that the verdict was found with.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting
 from vidassets.spatter.stored_crops import Jpeg, StoredCrops
 from vidassets.spatter.transforms import Colour, decode_crop, exclusion, small_square, unit_channels
@@ -104,7 +104,7 @@ def predict_crops(
     classifier: CropClassifier,
     batch_crops: int = BATCH_CROPS,
 ) -> pl.DataFrame:
-    """One row per crop, in order; columns in `schemas.SpatterPredictions`.
+    """One row per crop, in order; columns in `spatter_schemas.SpatterPredictions`.
 
     What grows with the recording is the embeddings: 34 MB for 100,000 crops of LeNet-5.
 
@@ -121,13 +121,13 @@ def predict_crops(
         raise InvalidSetting(f"batch_crops is {batch_crops}: at least 1.")
     parts = [_predict_batch(batch, classifier) for batch in _batches(jpegs, batch_crops)]
     if not parts:
-        return schemas.SpatterPredictions.create_empty()
+        return spatter_schemas.SpatterPredictions.create_empty()
     table = pl.concat(parts).with_columns(
         pl.lit(clip).alias("clip"),
         pl.int_range(pl.len(), dtype=pl.Int32).alias("event_index"),
         pl.lit(classifier.model).alias("model"),
     )
-    return table.select(schemas.SpatterPredictions.column_names())
+    return table.select(spatter_schemas.SpatterPredictions.column_names())
 
 
 def jpegs_in_order(
@@ -138,7 +138,7 @@ def jpegs_in_order(
     Args:
         stored: reads crops files.
         file: the build's, as `stored` names it.
-        events: rows of `schemas.SpatterEvents` of the build.
+        events: rows of `spatter_schemas.SpatterEvents` of the build.
         batch_crops: read at once.
 
     Raises:

@@ -21,8 +21,8 @@ def extraction_preview(events: pl.DataFrame, frame_log: pl.DataFrame, crops_path
     """A PNG, 900x480 pixels and below 150 KB.
 
     Args:
-        events: rows of `schemas.SpatterEvents` of one build.
-        frame_log: rows of `schemas.SpatterFrameLog` of the same build.
+        events: rows of `spatter_schemas.SpatterEvents` of one build.
+        frame_log: rows of `spatter_schemas.SpatterFrameLog` of the same build.
         crops_path: its crops file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

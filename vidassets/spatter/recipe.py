@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from math import ceil
 
 from vidassets.errors import InvalidSetting
 
@@ -15,7 +16,7 @@ SMALLEST_BATCH = 8
 class Recipe:
     """Binary cross-entropy with logits, Adam. Architecture, epochs, batch size, rate and seed are by default those for
     which 98.38 % was reported on 598,933 crops of six recordings, split by random crop: so crops of one layer stood on
-    both sides. Patience and smaller batches for few crops are added here; that figure was not measured with them.
+    both sides. Patience, and more steps where crops are few, are added here; that figure was not measured with them.
 
     Args:
         architecture: see `architectures.network_of`.
@@ -24,6 +25,8 @@ class Recipe:
         batch_size: crops a step, at most.
         min_batches: of an epoch: where crops are few, batches are smaller, so that the network learns in steps enough.
             64 batches of 1024 are 65,536 crops: with as many, it changes nothing. 1 leaves batch_size as it is.
+        min_steps: of a training: where crops are few, epochs are more, and patience is as much longer. 1 leaves
+            epochs as they are.
         learning_rate: of Adam.
         patience_epochs: training stops after so many epochs without a lower validation loss; None: never.
         seed: of the first weights, of the order of crops, of dropout.
@@ -34,6 +37,7 @@ class Recipe:
     epochs: int = 20
     batch_size: int = 1024
     min_batches: int = 64
+    min_steps: int = 1500
     learning_rate: float = 1e-3
     patience_epochs: int | None = 5
     seed: int = 1234
@@ -48,6 +52,7 @@ class Recipe:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "min_batches": self.min_batches,
+            "min_steps": self.min_steps,
             "learning_rate": self.learning_rate,
             "patience_epochs": 1 if self.patience_epochs is None else self.patience_epochs,
         }
@@ -64,6 +69,24 @@ class Recipe:
         (1024, 100, 8)
         """
         return min(self.batch_size, max(SMALLEST_BATCH, n_crops // self.min_batches))
+
+    def epochs_of(self, n_crops: int) -> int:
+        """Epochs over so many crops, at most.
+
+        >>> Recipe().epochs_of(359_000), Recipe().epochs_of(240)
+        (20, 50)
+        """
+        steps = ceil(n_crops / self.batch_of(n_crops))
+        return max(self.epochs, ceil(self.min_steps / max(1, steps)))
+
+    def patience_of(self, n_crops: int) -> int | None:
+        """Patience over so many crops, in epochs; None where there is no end to it.
+
+        >>> Recipe().patience_of(359_000), Recipe().patience_of(240)
+        (5, 13)
+        """
+        patience = self.patience_epochs
+        return None if patience is None else ceil(patience * self.epochs_of(n_crops) / self.epochs)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def training_picture(history: pl.DataFrame) -> bytes:
     """A PNG, 900x300 pixels: loss and accuracy by epoch, of training and validation; the best epoch is marked.
 
     Args:
-        history: rows of `schemas.SpatterTraining`.
+        history: rows of `spatter_schemas.SpatterTraining`.
     """
     figure = _figure(900, 300)
     best = int(history.filter("best")["epoch"].item())
@@ -58,7 +58,7 @@ def search_picture(trials: pl.DataFrame) -> bytes:
     """A PNG, 800x400 pixels: accuracy against parameters of every complete trial, the front joined.
 
     Args:
-        trials: rows of `schemas.SpatterSearch`.
+        trials: rows of `spatter_schemas.SpatterSearch`.
     """
     figure = _figure(800, 400)
     axes = figure.subplots()

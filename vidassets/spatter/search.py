@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from vidassets.errors import InvalidSetting, ModelMissing, TrainingError
-from vidassets.schemas import SpatterSearch
 from vidassets.spatter.architectures import network_of, parameters_of
 from vidassets.spatter.lenet import CROP_SIZE_PX
 from vidassets.spatter.recipe import Execution, Recipe, fingerprint
 from vidassets.spatter.training import CropSet, torch_held_to, train
+from vidassets.spatter_schemas import SpatterSearch
 
 if TYPE_CHECKING:
     import optuna
@@ -55,7 +55,7 @@ def search(
     folder: Path,
     on_trial: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> pl.DataFrame:
-    """Every trial, with what it cost: rows of `schemas.SpatterSearch`, in the order they were made.
+    """Every trial, with what it cost: rows of `spatter_schemas.SpatterSearch`, in the order they were made.
 
     A search that was killed goes on with the trial it was at, from that trial's last epoch, and makes the same ones;
     one that is done makes as many more as `n_trials` has grown. Optuna (Akiba et al., "Optuna: a next-generation
@@ -161,6 +161,7 @@ def _recipe_of(trial: "optuna.Trial", recipe: Recipe, space: SearchSpace) -> Rec
         width=trial.suggest_categorical("width", space.widths) if architecture.startswith("lenet") else 1.0,
         batch_size=trial.suggest_categorical("batch_size", space.batch_sizes),
         min_batches=1,
+        min_steps=1,
         learning_rate=trial.suggest_float("learning_rate", *space.learning_rate, log=True),
     )
 

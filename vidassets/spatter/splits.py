@@ -32,7 +32,8 @@ class SplitAdvice:
 
 
 def with_splits(crops: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """The same rows with `split_random`, `split_layer`, `split_build`: train, validation, test; 60/20/20 of the crops.
+    """The same rows with `split_random`, `split_layer`, `split_build`: train, validation, test; 60/20/20 of the crops,
+    by build 60/20/20 of crops and builds, each for half.
 
     Null are crops without a label, excluded ones, and the whole column where it cannot be made: a class has fewer
     than three groups. The same seed and rows give the same splits; each class is split for itself.
@@ -67,7 +68,7 @@ def _group_parts(usable: pl.DataFrame, keys: list[str], seed: int) -> pl.DataFra
     split = []
     for _, of_class in groups.group_by("label", maintain_order=True):
         draws = [of_class[rng.permutation(of_class.height)] for _ in range(DRAWS)]
-        drawn = [(shuffled, _parts_of_groups(shuffled["n"].to_list())) for shuffled in draws]
+        drawn = [(shuffled, _parts_of_groups(_weights(shuffled["n"].to_list(), keys))) for shuffled in draws]
         shuffled, (parts, _) = min(drawn, key=lambda draw: draw[1].away)
         split.append(shuffled.with_columns(part=pl.Series(parts)))
     return pl.concat(split).select("row", "part").explode("row")
@@ -82,14 +83,25 @@ def _shared_out(n: int) -> list[str]:
     return [part for part, size in zip(PARTS, np.diff(ends, prepend=0), strict=True) for _ in range(size)]
 
 
+def _weights(sizes: list[int], keys: list[str]) -> list[float]:
+    """What each group counts in the shares: its crops; a build also as one of so many.
+
+    By crops alone one long build would be all that is learned from, and what sets it apart from the long build of the
+    other class, be it the exposure, would pass for gas flow.
+    """
+    if keys != GROUPS_OF_SPLIT["split_build"]:
+        return [float(size) for size in sizes]
+    return [(size / sum(sizes) + 1 / len(sizes)) / 2 for size in sizes]
+
+
 class _Drawn(NamedTuple):
-    """The part of each group, and how many crops are not where the shares want them."""
+    """The part of each group, and how much of their weight is not where the shares want it."""
 
     parts: list[str]
     away: float
 
 
-def _parts_of_groups(sizes: Sequence[int]) -> _Drawn:
+def _parts_of_groups(sizes: Sequence[float]) -> _Drawn:
     """To each group, in order, the part that lacks most; the last groups go to parts that have none yet.
 
     >>> _parts_of_groups([10, 10, 10, 10, 10])

@@ -45,7 +45,7 @@ class Training:
 
     Args:
         network: with the weights of the best epoch, on the CPU, ready for inference.
-        history: columns in `schemas.SpatterTraining`.
+        history: columns in `spatter_schemas.SpatterTraining`.
         best_epoch: the one with the lowest validation loss.
         stopped_early: patience ended it, not the number of epochs.
         resumed_after_epoch: the last epoch of an earlier process; 0 if all were run by this one.
@@ -105,7 +105,7 @@ def train(
         network.load_state_dict(progress.network)
         optimizer.load_state_dict(progress.optimizer)
         resumed_after_epoch = len(progress.history)
-        while not _finished(progress.history, recipe):
+        while not _finished(progress.history, recipe, len(crops)):
             row = _epoch(network, optimizer, crops, validation, recipe, execution, len(progress.history) + 1)
             progress.history.append(row)
             if best_epoch(progress.history) == row["epoch"]:
@@ -121,7 +121,7 @@ def train(
             best=pl.col("epoch") == best
         ),
         best_epoch=best,
-        stopped_early=len(progress.history) < recipe.epochs,
+        stopped_early=len(progress.history) < recipe.epochs_of(len(crops)),
         resumed_after_epoch=resumed_after_epoch,
         batch_size=recipe.batch_of(len(crops)),
         device=device,
@@ -182,10 +182,10 @@ def _check_learnable(crops: CropSet, validation: CropSet) -> None:
         )
 
 
-def _finished(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    patience = recipe.patience_epochs
+def _finished(history: list[dict[str, Any]], recipe: Recipe, n_crops: int) -> bool:
+    patience = recipe.patience_of(n_crops)
     waited = len(history) - best_epoch(history) if history else 0
-    return len(history) >= recipe.epochs or (patience is not None and waited >= patience)
+    return len(history) >= recipe.epochs_of(n_crops) or (patience is not None and waited >= patience)
 
 
 def _epoch(

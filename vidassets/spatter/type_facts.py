@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting
 from vidassets.spatter.embedding import KEY, CropFeatures
 
@@ -25,11 +25,11 @@ WORDS = {
 
 
 def type_facts(features: CropFeatures, types: pl.DataFrame) -> pl.DataFrame:
-    """One row per cluster; columns in `schemas.SpatterTypeFacts`.
+    """One row per cluster; columns in `spatter_schemas.SpatterTypeFacts`.
 
     Args:
         features: of the crops.
-        types: rows of `schemas.SpatterTypes` of the same.
+        types: rows of `spatter_schemas.SpatterTypes` of the same.
     """
     crops = features.crops.join(types.select(*KEY, "cluster"), on=KEY, how="inner", maintain_order="left")
     facts = (
@@ -45,7 +45,7 @@ def type_facts(features: CropFeatures, types: pl.DataFrame) -> pl.DataFrame:
     thirds = {column: crops[column].quantile(1 / 3, "linear") for column in WORDS}
     two_thirds = {column: crops[column].quantile(2 / 3, "linear") for column in WORDS}
     sentences = [_sentence(row, thirds, two_thirds) for row in facts.iter_rows(named=True)]
-    return schemas.SpatterTypeFacts.validate(facts.with_columns(pl.Series("description", sentences)), cast=True)
+    return spatter_schemas.SpatterTypeFacts.validate(facts.with_columns(pl.Series("description", sentences)), cast=True)
 
 
 def _sentence(row: dict, thirds: dict[str, float | None], two_thirds: dict[str, float | None]) -> str:
@@ -72,8 +72,8 @@ def type_sheet(
     """A JPEG of at most 150 KB: a row per cluster with its sentence above, its most typical crops from left to right.
 
     Args:
-        types: rows of `schemas.SpatterTypes`.
-        facts: rows of `schemas.SpatterTypeFacts` of the same.
+        types: rows of `spatter_schemas.SpatterTypes`.
+        facts: rows of `spatter_schemas.SpatterTypeFacts` of the same.
         read_jpeg: gives the JPEG of a clip's event_index.
         crops_a_type: 1 to 20.
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting
 from vidassets.spatter.embedding import KEY, CropFeatures
 
@@ -31,7 +31,7 @@ PSEUDO_CONFIDENCE = 0.95
 class Clustering(NamedTuple):
     """How N crops fall apart.
 
-    cluster int32 (N,), by mean area; confidence float32 (N,); counts: columns in `schemas.SpatterTypeCounts`.
+    cluster int32 (N,), by mean area; confidence float32 (N,); counts: columns in `spatter_schemas.SpatterTypeCounts`.
     """
 
     cluster: NDArray[np.int32]
@@ -75,7 +75,7 @@ def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS
     return Clustering(
         np.argsort(order)[cluster].astype(np.int32),
         confidence,
-        schemas.SpatterTypeCounts.validate(counts, cast=True),
+        spatter_schemas.SpatterTypeCounts.validate(counts, cast=True),
     )
 
 
@@ -85,7 +85,7 @@ def spatter_types(
     labels: pl.DataFrame,
     min_confidence: float = PSEUDO_CONFIDENCE,
 ) -> pl.DataFrame:
-    """One row per crop; columns in `schemas.SpatterTypes`.
+    """One row per crop; columns in `spatter_schemas.SpatterTypes`.
 
     A person's label stands. From two different ones on, a logistic regression on the features spreads them: what it is
     sure of is a pseudo-label. Two labels are the least: from one alone everything would be that one.
@@ -119,8 +119,8 @@ def spatter_types(
     source = (
         pl.when(pl.Series(by_person)).then(pl.lit("person")).when(pl.col("label").is_not_null()).then(pl.lit("pseudo"))
     )
-    table = table.with_columns(source.alias("label_source")).select(schemas.SpatterTypes.column_names())
-    return schemas.SpatterTypes.validate(table)
+    table = table.with_columns(source.alias("label_source")).select(spatter_schemas.SpatterTypes.column_names())
+    return spatter_schemas.SpatterTypes.validate(table)
 
 
 class _Quality(NamedTuple):

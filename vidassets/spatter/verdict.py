@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting, SchemaViolation
 
 # Between the few (5 to 10) at which the cluster bootstrap fails and the 30 at which it is sound. Chosen here.
@@ -42,13 +42,13 @@ class Interval(NamedTuple):
 
 
 def layer_probabilities(predictions: pl.DataFrame, events: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
-    """One row per layer with a scored crop; columns in `schemas.SpatterLayers`.
+    """One row per layer with a scored crop; columns in `spatter_schemas.SpatterLayers`.
 
     The interval is Wilson's over the layer's crops.
 
     Args:
-        predictions: rows of `schemas.SpatterPredictions` of one build.
-        events: rows of `schemas.SpatterEvents` of the same build.
+        predictions: rows of `spatter_schemas.SpatterPredictions` of one build.
+        events: rows of `spatter_schemas.SpatterEvents` of the same build.
         confidence: of the interval, within (0, 1).
 
     Raises:
@@ -71,7 +71,7 @@ def layer_probabilities(predictions: pl.DataFrame, events: pl.DataFrame, confide
     return layers.with_columns(
         pl.Series("low", [low for low, _ in bounds], dtype=pl.Float64),
         pl.Series("high", [high for _, high in bounds], dtype=pl.Float64),
-    ).select(schemas.SpatterLayers.column_names())
+    ).select(spatter_schemas.SpatterLayers.column_names())
 
 
 def verdict(
@@ -83,12 +83,12 @@ def verdict(
     min_crops: int = MIN_CROPS,
     seed: int = 1234,
 ) -> pl.DataFrame:
-    """One row; columns in `schemas.SpatterVerdicts`. High or low where the whole interval lies beyond the threshold.
+    """One row; columns in `spatter_schemas.SpatterVerdicts`. High or low: the whole interval lies beyond the threshold.
 
     Args:
         clip: partition key.
-        predictions: rows of `schemas.SpatterPredictions` of this build.
-        events: rows of `schemas.SpatterEvents` of the same build.
+        predictions: rows of `spatter_schemas.SpatterPredictions` of this build.
+        events: rows of `spatter_schemas.SpatterEvents` of the same build.
         threshold: of the probability, within (0, 1).
         confidence: of the interval, within (0, 1).
         min_crops: scored; with fewer the build stays undecided.
@@ -116,7 +116,7 @@ def verdict(
         row["low"], row["high"], row["interval"] = interval
     word, reason = _decide(len(scored), interval, threshold, min_crops)
     row |= {"verdict": word, "reason": reason}
-    return schemas.SpatterVerdicts.validate(pl.DataFrame([row]), cast=True)
+    return spatter_schemas.SpatterVerdicts.validate(pl.DataFrame([row]), cast=True)
 
 
 def build_interval(

@@ -115,7 +115,7 @@ describer:
 
 @pytest.fixture(scope="module")
 def spent(tmp_path_factory: pytest.TempPathFactory):
-    """Six clips of a frame each, in three runs of one command, with money for three answers; then with enough."""
+    """Six clips of a frame each, in four runs of one command, with money for three answers; then with enough."""
     home = Home(tmp_path_factory.mktemp("spent"))
     for place, name in enumerate("abcdef"):
         film(home.videos / f"{name}.mp4", place=place, sidecar={"worker_id": name})
@@ -123,7 +123,7 @@ def spent(tmp_path_factory: pytest.TempPathFactory):
     with WireServer() as server:
         home.profile(PRICED.format(base_url=server.base_url))
         home.command("run", "--select", "raw_clip", "--clips", "c")
-        before, first, after = home.look(), home.command("run"), home.look()
+        before, first, after = home.look(), home.command("run", "--select", "*description_costs"), home.look()
         seen = {
             "runs": after.n_runs - before.n_runs,
             "code": first.code,

@@ -51,7 +51,7 @@ def write_crops_file(
 
 
 def events(build: str, layers: Sequence[int], per_dataset: int = CROPS_PER_DATASET) -> pl.DataFrame:
-    """Of the columns of `schemas.SpatterEvents` those that tell where a crop lies; one row for each of `layers`."""
+    """Those columns of `spatter_schemas.SpatterEvents` that tell where a crop lies; a row for each of `layers`."""
     numbers = range(len(layers))
     return pl.DataFrame(
         {

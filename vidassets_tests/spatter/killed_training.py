@@ -10,7 +10,7 @@ from vidassets.spatter.recipe import Execution, Recipe
 from vidassets.spatter.training import train
 from vidassets_tests.spatter.toy_crops import ToyCrops
 
-RECIPE = Recipe(epochs=5, batch_size=32, seed=7)
+RECIPE = Recipe(epochs=5, batch_size=32, min_steps=1, seed=7)
 
 
 def killed_in_epoch_3(row: dict[str, Any]) -> None:

@@ -73,6 +73,18 @@ def write_recording(
     return path
 
 
+def broken_in_the_middle(path: Path, pictures: Sequence[np.ndarray]) -> Path:
+    """A recording of which the packets of the second of its groups of pictures hold noise."""
+    write_recording(path, pictures, preset="ultrafast", bf="0")
+    with av.open(str(path)) as container:
+        spans = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size and packet.pos]
+    content = bytearray(path.read_bytes())
+    for position, size in spans[11:14]:
+        content[position + 5 : position + size] = bytes((171 * i) % 251 for i in range(size - 5))
+    path.write_bytes(content)
+    return path
+
+
 def stored_crops(path: Path) -> list[bytes]:
     """Every crop of a file in the order of the datasets' numbers, read as any reader does."""
     import h5py

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 
 MODEL = "0123456789abcdef"
 FRAME_S = 0.04
@@ -13,7 +13,7 @@ FRAME_S = 0.04
 def events_of(
     clip: str, layers: list[int], area_px: list[float] | None = None, eccentricity: list[float] | None = None
 ) -> pl.DataFrame:
-    """Columns of `schemas.SpatterEvents` that prediction and what follows it read; one crop a frame."""
+    """Columns of `spatter_schemas.SpatterEvents` that prediction and what follows it read; one crop a frame."""
     n_crops = len(layers)
     area = area_px or [3000.0] * n_crops
     return pl.DataFrame(
@@ -37,9 +37,9 @@ def events_of(
 def predictions_of(
     clip: str, probability: list[float | None], embeddings: np.ndarray | None = None, model: str = MODEL
 ) -> pl.DataFrame:
-    """Rows of `schemas.SpatterPredictions`; without a probability a crop is all black."""
+    """Rows of `spatter_schemas.SpatterPredictions`; without a probability a crop is all black."""
     embeddings = np.zeros((len(probability), 2), np.float32) if embeddings is None else embeddings
-    return schemas.SpatterPredictions.validate(
+    return spatter_schemas.SpatterPredictions.validate(
         pl.DataFrame(
             {
                 "clip": pl.Series([clip] * len(probability), dtype=pl.String),

@@ -2,13 +2,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import SchemaViolation
 from vidassets.spatter.active_labels import append_filled, label_requests, replay, requests_csv
 from vidassets.spatter.embedding import CropFeatures, crop_features
 from vidassets_tests.spatter.scored_builds import events_of, predictions_of
 
-NONE_YET = schemas.SpatterLabelDecisions.create_empty()
+NONE_YET = spatter_schemas.SpatterLabelDecisions.create_empty()
 
 
 def crops_on_a_line(at: list[float], confidence: list[float], person: tuple[int, ...] = ()):
@@ -42,7 +42,7 @@ def standing(decisions: pl.DataFrame, n_crops: int = 4) -> list[tuple[int, str]]
 def test_the_list_holds_crops_in_doubt_that_differ():
     # Three alike, in doubt; two far from them, in doubt; one certain, farther still.
     features, types = crops_on_a_line([0, 0.01, 0.02, 5, 9, 99], [0.5, 0.5, 0.5, 0.5, 0.5, 1.0])
-    schemas.SpatterLabelRequests.validate(label_requests(features, types))
+    spatter_schemas.SpatterLabelRequests.validate(label_requests(features, types))
     three = label_requests(features, types, n_crops=3)["event_index"].to_list()
     assert 5 not in label_requests(features, types, n_crops=1)["event_index"].to_list()
     assert len({0, 1, 2} & set(three)) <= 1
@@ -81,7 +81,7 @@ def test_a_list_that_is_handed_back_empty_decides_nothing():
 
 def test_what_is_filled_in_becomes_decisions_in_order():
     decisions = append_filled(NONE_YET, filled(["comet", None, " droplet ", ""], by="a person"))
-    schemas.SpatterLabelDecisions.validate(decisions)
+    spatter_schemas.SpatterLabelDecisions.validate(decisions)
     assert decisions.select("decision", "label", "labelled_by").rows() == [
         (0, "comet", "a person"),
         (1, "droplet", "a person"),

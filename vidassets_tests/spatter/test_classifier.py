@@ -40,7 +40,7 @@ def parts(tmp_path_factory) -> dict[str, SpatterDataset]:
 
 
 def trained(parts: dict[str, SpatterDataset], folder: Path, epochs: int = 20, workers: int = 0) -> Training:
-    recipe, execution = Recipe(batch_size=16, epochs=epochs), Execution("cpu", workers=workers)
+    recipe, execution = Recipe(batch_size=16, epochs=epochs, min_steps=1), Execution("cpu", workers=workers)
     return train(parts["train"], parts["validation"], recipe, execution, data_hash="drawn", checkpoints=folder)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, InvalidSetting, SchemaViolation
 from vidassets.spatter.drift import SHIFTED_INDEX, DriftReference, alarm_threshold, drift, drift_reference
 from vidassets_tests.spatter.scored_builds import MODEL, predictions_of
@@ -87,7 +87,7 @@ def test_a_direction_in_which_training_never_varies_is_no_cause_of_alarm_by_itse
 
 def test_a_build_without_scored_crops_has_nothing_to_compare():
     table = drift("b", predictions_of("b", [None, None]), reference_of(np.random.default_rng(7)))
-    schemas.SpatterDrift.validate(table)
+    spatter_schemas.SpatterDrift.validate(table)
     assert table.row(0, named=True)["detail"] == "no scored crop, so nothing to compare"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import TrainingError
 from vidassets.spatter.evaluation import Evaluation, evaluate
 
@@ -68,7 +68,7 @@ def test_where_a_class_is_absent_what_needs_both_is_null():
     evaluated = evaluation([-1, 2], [1, 1])
     assert (evaluated.metrics["roc_auc"].item(), evaluated.metrics["balanced_accuracy"].item()) == (None, None)
     assert evaluated.roc.is_empty()
-    schemas.SpatterEvaluation.validate(evaluated.metrics)
+    spatter_schemas.SpatterEvaluation.validate(evaluated.metrics)
 
 
 def test_log_loss_and_brier_score_are_those_of_the_probability():
@@ -112,10 +112,10 @@ def test_a_build_with_both_labels_has_none_of_its_own():
 
 def test_tables_are_as_declared():
     evaluated = evaluation([-1, 1], [0, 1])
-    schemas.SpatterEvaluation.validate(evaluated.metrics)
-    schemas.SpatterBuildAccuracy.validate(evaluated.builds)
-    assert evaluated.metrics.columns == list(schemas.SpatterEvaluation.columns())
-    assert evaluated.builds.columns == list(schemas.SpatterBuildAccuracy.columns())
+    spatter_schemas.SpatterEvaluation.validate(evaluated.metrics)
+    spatter_schemas.SpatterBuildAccuracy.validate(evaluated.builds)
+    assert evaluated.metrics.columns == list(spatter_schemas.SpatterEvaluation.columns())
+    assert evaluated.builds.columns == list(spatter_schemas.SpatterBuildAccuracy.columns())
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_what_cannot_be_measured_is_refused(labels, message):
 
 def test_a_part_can_be_put_below_another():
     both = [evaluation([-1, 1], [0, 1]).metrics, evaluation([1], [1]).metrics.with_columns(part=pl.lit("train"))]
-    schemas.SpatterEvaluation.validate(pl.concat(both))
+    spatter_schemas.SpatterEvaluation.validate(pl.concat(both))

@@ -1,16 +1,15 @@
 import threading
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting, SourceMissing, UnreadableVideo
 from vidassets.spatter.extraction import LayerCount, extract, extract_from_arrays
 from vidassets.spatter.settings import ExtractionSettings
 from vidassets_tests.spatter.recordings import (
     bed,
+    broken_in_the_middle,
     flashes,
     random_pictures,
     stored_crops,
@@ -109,34 +108,20 @@ def test_a_recording_without_spatter_gives_an_empty_file_and_empty_tables(tmp_pa
     found = extract("b", str(path), tmp_path / "crops.h5")
     assert stored_crops(tmp_path / "crops.h5") == []
     assert (len(found.events), len(found.frame_log), found.problems) == (0, n_frames - 1, [])
-    schemas.SpatterEvents.validate(found.events)
-    schemas.SpatterFrameLog.validate(found.frame_log)
+    spatter_schemas.SpatterEvents.validate(found.events)
+    spatter_schemas.SpatterFrameLog.validate(found.frame_log)
 
 
 def test_tables_keep_what_their_schemas_declare(tmp_path):
     found = extract_from_arrays("b", timed(random_pictures(4, 200, 150, 12)), tmp_path / "crops.h5")
     assert len(found.events)
-    schemas.SpatterEvents.validate(found.events)
-    schemas.SpatterFrameLog.validate(found.frame_log)
+    spatter_schemas.SpatterEvents.validate(found.events)
+    spatter_schemas.SpatterFrameLog.validate(found.frame_log)
 
 
 def test_every_event_names_its_crop(tmp_path):
     extracted = extract_from_arrays("b", timed(flashes([1, 3], 5)), tmp_path / "crops.h5")
     assert extracted.events.select("event_index", "dataset", "ds_idx").rows() == [(i, "b_0", i) for i in range(4)]
-
-
-def broken_in_the_middle(path: Path, pictures: list[np.ndarray]) -> Path:
-    """A recording of which the packets of the second of its groups of pictures hold noise."""
-    import av
-
-    write_recording(path, pictures, preset="ultrafast", bf="0")
-    with av.open(str(path)) as container:
-        spans = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size and packet.pos]
-    content = bytearray(path.read_bytes())
-    for position, size in spans[11:14]:
-        content[position + 5 : position + size] = bytes((171 * i) % 251 for i in range(size - 5))
-    path.write_bytes(content)
-    return path
 
 
 def test_of_a_recording_with_a_broken_middle_the_rest_survives_and_the_damage_is_told(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, ArtifactMissing, NotACropsFile
 from vidassets.spatter.index import BuildCrops, exclusion_counts, images_csv, spatter_index
 from vidassets.spatter.labels import BuildLabels
@@ -37,7 +37,7 @@ def test_the_index_keeps_its_schema(tmp_path):
     builds = [build_crops(tmp_path, f"b{n}", jpegs(6), n_layers=3) for n in range(7)]
     labels = {f"b{n}": (LOW, HIGH)[n % 2] for n in range(6)}
     index = spatter_index(builds, labels)
-    assert check_table(index, schemas.SpatterIndex).height == 42
+    assert check_table(index, spatter_schemas.SpatterIndex).height == 42
     assert index.group_by("label").agg(pl.col("split_build").n_unique()).sort("label").rows() == [
         (None, 1),
         (0, 3),
@@ -60,8 +60,8 @@ def test_a_build_without_labels_is_in_the_index_and_in_no_split(tmp_path):
 
 def test_a_build_without_spatter_adds_nothing(tmp_path):
     empty = BuildCrops("b1", "b1.h5", write_crops_file(tmp_path / "b1.h5", "b1", []), events("b1", []))
-    assert check_table(spatter_index([empty], {"b1": LOW}), schemas.SpatterIndex).height == 0
-    assert check_table(spatter_index([], {}), schemas.SpatterIndex).height == 0
+    assert check_table(spatter_index([empty], {"b1": LOW}), spatter_schemas.SpatterIndex).height == 0
+    assert check_table(spatter_index([], {}), spatter_schemas.SpatterIndex).height == 0
 
 
 def test_crops_that_are_black_or_do_not_decode_are_excluded_with_the_reason_and_counted(tmp_path):

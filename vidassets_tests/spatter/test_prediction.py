@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import load_model_from_string
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting
 from vidassets.spatter.prediction import CropClassifier, jpegs_in_order, predict_crops
 from vidassets.spatter.stored_crops import StoredCrops
@@ -48,7 +48,7 @@ def plain(bgr: tuple[int, int, int]) -> bytes:
 
 def test_a_crop_is_scored_as_red_and_blue_stand_in_rgb(redness):
     table = predict_crops("b", [plain((0, 0, 255)), plain((255, 0, 0))], redness)
-    schemas.SpatterPredictions.validate(table)
+    spatter_schemas.SpatterPredictions.validate(table)
     assert table["event_index"].to_list() == [0, 1]
     assert table["probability"].to_list() == pytest.approx([1.0, 0.0], abs=1e-4)
     assert table["embedding"][0].to_list() == pytest.approx([1.0, 0.0, 0.0], abs=0.02)
@@ -76,14 +76,14 @@ def test_a_score_does_not_depend_on_the_batch(redness):
 def test_what_is_no_picture_is_excluded_with_the_reason_and_its_neighbours_are_scored(redness):
     jpegs = [plain((9, 9, 200)), plain((0, 0, 0)), b"no JPEG", b"", plain((9, 9, 200))]
     table = predict_crops("b", jpegs, redness, batch_crops=2)
-    schemas.SpatterPredictions.validate(table)
+    spatter_schemas.SpatterPredictions.validate(table)
     assert table["excluded"].to_list() == [None, "all black", "undecodable", "undecodable", None]
     assert table["probability"].is_null().to_list() == [False, True, True, True, False]
 
 
 def test_a_build_without_a_usable_crop_has_predictions_all_the_same(redness):
-    schemas.SpatterPredictions.validate(predict_crops("b", [], redness))
-    schemas.SpatterPredictions.validate(predict_crops("b", [b""], redness))
+    spatter_schemas.SpatterPredictions.validate(predict_crops("b", [], redness))
+    spatter_schemas.SpatterPredictions.validate(predict_crops("b", [b""], redness))
 
 
 def test_crops_are_read_as_they_are_needed(redness):

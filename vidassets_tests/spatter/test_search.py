@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting, ModelMissing
 from vidassets.spatter.architectures import network_of
 from vidassets.spatter.recipe import Execution, Recipe
@@ -43,8 +43,8 @@ def uninterrupted(tmp_path_factory) -> pl.DataFrame:
 
 
 def test_a_search_tells_what_it_tried_and_what_it_cost(uninterrupted):
-    schemas.SpatterSearch.validate(uninterrupted)
-    assert uninterrupted.columns == list(schemas.SpatterSearch.columns())
+    spatter_schemas.SpatterSearch.validate(uninterrupted)
+    assert uninterrupted.columns == list(spatter_schemas.SpatterSearch.columns())
     assert uninterrupted["trial"].to_list() == [0, 1, 2]
     assert set(uninterrupted["width"]) <= set(SPACE.widths)
     assert uninterrupted["learning_rate"].is_between(*SPACE.learning_rate).all()
@@ -78,7 +78,7 @@ def test_fewer_trials_than_were_made_are_the_first_of_them(tmp_path):
 def test_a_trial_that_fails_is_told_and_the_next_is_made(tmp_path):
     space = SearchSpace(("lenet5",), widths=(0.1,), batch_sizes=(16,), learning_rate=(1e19, 1e20))
     table = searched(tmp_path, n_trials=2, space=space)
-    schemas.SpatterSearch.validate(table)
+    spatter_schemas.SpatterSearch.validate(table)
     assert table["state"].to_list() == ["failed", "failed"]
     assert table["error"].str.contains("Lower learning_rate").all()
     assert not table["pareto"].any()

@@ -99,6 +99,13 @@ def test_among_few_builds_the_long_one_is_learnt_from():
         assert [sizes(index, "split_build")[label, "train"] for label in (0, 1)] == [12, 12]
 
 
+def test_where_one_build_holds_most_crops_others_are_learnt_from_beside_it():
+    lengths = [(label, [crops]) for label in (0, 1) for crops in (90, 15, 15, 15, 15, 15)]
+    for seed in range(4):
+        learnt = crops_of(with_splits(crops(*lengths), seed), "split_build", "train")
+        assert learnt.group_by("label").agg(pl.col("build").n_unique()).sort("label").rows() == [(0, 3), (1, 3)]
+
+
 def test_the_same_seed_gives_the_same_splits_and_another_seed_others():
     splits = [with_splits(crops(*SIX_BUILDS), seed) for seed in (5, 5, 6, 7, 8)]
     assert splits[0].equals(splits[1])

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting, OneClassOnly, TrainingError
 from vidassets.spatter.recipe import Execution, Recipe, fingerprint
 from vidassets.spatter.training import Training, resolve_device, score, train
@@ -16,7 +16,7 @@ from vidassets_tests.spatter import killed_training
 from vidassets_tests.spatter.toy_crops import ToyCrops
 
 CPU = Execution(device="cpu")
-RECIPE = Recipe(epochs=3, batch_size=32, min_batches=1)
+RECIPE = Recipe(epochs=3, batch_size=32, min_batches=1, min_steps=1)
 
 
 def trained(folder: Path, recipe: Recipe = RECIPE, n_crops: int = 128, **others) -> Training:
@@ -34,7 +34,7 @@ def losses(training: Training) -> pl.DataFrame:
 
 
 def test_two_sizes_of_spatter_are_told_apart(tmp_path):
-    training = trained(tmp_path, Recipe(batch_size=16, epochs=8), n_crops=256)
+    training = trained(tmp_path, Recipe(batch_size=16, epochs=8, min_steps=1), n_crops=256)
     test = ToyCrops(200, seed=3)
     assert ((score(training.network, test, CPU) > 0) == test.labels.numpy()).mean() >= 0.98
 
@@ -70,7 +70,7 @@ def test_a_training_that_was_killed_goes_on_to_the_very_same_weights(tmp_path):
 
 def test_a_network_with_dropout_and_batch_normalisation_resumes_alike(tmp_path):
     pytest.importorskip("transformers", reason="the extra `architectures` is not installed")
-    recipe = Recipe(architecture="efficientnet-b0", epochs=2, batch_size=16)
+    recipe = Recipe(architecture="efficientnet-b0", epochs=2, batch_size=16, min_steps=1)
 
     class Interrupted(Exception): ...
 
@@ -110,7 +110,7 @@ def test_a_checkpoint_of_other_circumstances_is_left_alone(tmp_path, circumstanc
 def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(tmp_path):
     # Far too large a step: losses go up and down.
     training = trained(
-        tmp_path, Recipe(epochs=6, batch_size=16, min_batches=1, learning_rate=0.05, patience_epochs=None)
+        tmp_path, Recipe(epochs=6, batch_size=16, min_batches=1, min_steps=1, learning_rate=0.05, patience_epochs=None)
     )
     validation = ToyCrops(60, seed=2)
     logits = torch.from_numpy(score(training.network, validation, CPU)).double()
@@ -122,14 +122,16 @@ def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(tmp_
 
 
 def test_training_stops_when_patience_has_run_out(tmp_path):
-    training = trained(tmp_path, Recipe(epochs=50, batch_size=16, min_batches=1, learning_rate=0.02, patience_epochs=2))
+    training = trained(
+        tmp_path, Recipe(epochs=50, batch_size=16, min_batches=1, min_steps=1, learning_rate=0.02, patience_epochs=2)
+    )
     assert training.stopped_early
     assert training.history.height == training.best_epoch + 2 < 50
 
 
 def test_the_history_is_as_declared(tmp_path):
     training = trained(tmp_path)
-    schemas.SpatterTraining.validate(training.history, cast=False)
+    spatter_schemas.SpatterTraining.validate(training.history, cast=False)
     assert training.history["epoch"].to_list() == [1, 2, 3]
     assert (training.device, training.stopped_early) == ("cpu", False)
 
@@ -141,7 +143,7 @@ def test_a_last_batch_of_one_crop_is_left_out(tmp_path):
 
 
 def test_few_crops_are_learned_in_smaller_batches(tmp_path):
-    training = trained(tmp_path, Recipe(epochs=1), n_crops=640)
+    training = trained(tmp_path, Recipe(epochs=1, min_steps=1), n_crops=640)
     assert training.batch_size == 10
 
 
@@ -203,11 +205,13 @@ def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch):
     assert resolve_device("auto") == "cpu"
 
 
-@pytest.mark.parametrize("setting", ["epochs", "batch_size", "min_batches", "learning_rate", "patience_epochs"])
+@pytest.mark.parametrize(
+    "setting", ["epochs", "batch_size", "min_batches", "min_steps", "learning_rate", "patience_epochs"]
+)
 def test_a_recipe_of_zero_is_refused(setting):
     with pytest.raises(InvalidSetting, match=f"{setting} 0: must be above 0"):
         Recipe(**{setting: 0})
 
 
 def test_a_fingerprint_does_not_change_between_processes():
-    assert fingerprint(Recipe(), data="a") == "3ce16b552628cd63"
+    assert fingerprint(Recipe(), data="a") == "bb837d894b074e45"

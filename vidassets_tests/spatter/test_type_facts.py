@@ -3,7 +3,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting
 from vidassets.spatter.embedding import CropFeatures, crop_features
 from vidassets.spatter.type_facts import MAX_BYTES, type_facts, type_sheet
@@ -25,7 +25,7 @@ def two_types() -> tuple[CropFeatures, pl.DataFrame]:
 
 def test_facts_are_medians_and_means_of_the_cluster():
     facts = type_facts(*two_types())
-    schemas.SpatterTypeFacts.validate(facts)
+    spatter_schemas.SpatterTypeFacts.validate(facts)
     assert facts.select("n_crops", "area_px", "eccentricity", "probability").rows() == [
         (6, 2100.0, pytest.approx(0.1), 1.0),
         (3, 8000.0, pytest.approx(0.9), 0.0),

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting
 from vidassets.spatter.embedding import CropFeatures, crop_features
 from vidassets.spatter.types import cluster_crops, spatter_types
@@ -30,7 +30,7 @@ def labels_of(rows: list[int], words: list[str]) -> pl.DataFrame:
 def test_six_kinds_are_found_and_numbered_by_area():
     features, kind = six_kinds()
     clustering = cluster_crops(features)
-    schemas.SpatterTypeCounts.validate(clustering.counts)
+    spatter_schemas.SpatterTypeCounts.validate(clustering.counts)
     assert clustering.counts.filter("chosen")["n_clusters"].to_list() == [KINDS]
     assert clustering.cluster.tolist() == kind.tolist()
 
@@ -79,7 +79,7 @@ def test_crops_that_are_all_alike_are_clustered_without_an_error():
 def test_without_a_persons_word_there_is_no_label():
     features, _ = six_kinds()
     table = spatter_types(features, cluster_crops(features, (6,)), NO_LABELS)
-    schemas.SpatterTypes.validate(table)
+    spatter_schemas.SpatterTypes.validate(table)
     assert table["label"].null_count() == len(table)
 
 
@@ -96,7 +96,7 @@ def test_words_spread_to_alike_crops_and_a_persons_word_stands():
     said = [str(words[kind[row]]) for row in rows]
     said[0] = "comet"  # against all its neighbours
     table = spatter_types(features, cluster_crops(features, (6,)), labels_of(rows, said), min_confidence=0.8)
-    schemas.SpatterTypes.validate(table)
+    spatter_schemas.SpatterTypes.validate(table)
     assert table.row(rows[0], named=True)["label"] == "comet"
     assert table.row(rows[0], named=True)["label_source"] == "person"
     pseudo = table.with_columns(pl.Series("truth", words[kind])).filter(label_source="pseudo")

@@ -3,7 +3,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
+from vidassets import spatter_schemas
 from vidassets.errors import InvalidSetting, SchemaViolation
 from vidassets.spatter.layer_picture import layer_picture
 from vidassets.spatter.verdict import MIN_BOOTSTRAP_LAYERS, build_interval, layer_probabilities, verdict
@@ -40,7 +40,7 @@ def test_a_verdict_counts_crops_and_layers():
 
 def test_layers_have_their_own_mean_and_times():
     layers = layer_probabilities(*build([0.2, 0.4, None, 1.0], [0, 0, 1, 2]))
-    schemas.SpatterLayers.validate(layers)
+    spatter_schemas.SpatterLayers.validate(layers)
     assert layers["layer"].to_list() == [0, 2]
     assert layers["probability"].to_list() == pytest.approx([0.3, 1.0])
     assert layers["start_s"].to_list() == pytest.approx([0.0, 0.12])
@@ -49,7 +49,7 @@ def test_layers_have_their_own_mean_and_times():
 
 def test_a_build_without_crops_has_no_layers():
     layers = layer_probabilities(*build([], []))
-    schemas.SpatterLayers.validate(layers)
+    spatter_schemas.SpatterLayers.validate(layers)
     assert layers.is_empty()
 
 

@@ -1,0 +1,148 @@
+"""How near to Praat speech is measured, and at what cost: python -m benchmarks.acoustics [--footage FOLDER]
+
+Data: the sample episode's two voices and, where a folder of real footage is given (or VIDASSETS_FOOTAGE names it), the
+first 30 s of each of its recordings of speech. Needs praat-parselmouth and librosa, which the project itself does not.
+Praat: autocorrelation for pitch (75 to 600 Hz) and harmonicity (3 and 4.5 periods a window; and cross-correlation, 1
+period), intensity for pitches above 100 Hz; its defaults otherwise, at the times that we measure. The pitch's error is
+of frames that both call voiced; voicing agrees where both or neither do. CPU-s are per minute of sound; set
+OMP_NUM_THREADS=1 for those of one thread. pYIN is timed after its first call, which compiles it.
+The last table counts the syllable nuclei of the episode's sentences, of which two are spoken at once.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import numpy as np
+import parselmouth
+from rich.console import Console
+from rich.table import Table
+
+from vidassets.media.sound import SAMPLE_RATE_HZ
+from vidassets.speech.acoustic_features import unit_features
+from vidassets.speech.acoustic_grid import STEP_SAMPLES, measured
+from vidassets.speech.acoustic_pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
+from vidassets_tests.speech.test_acoustic_references import EPISODE, STEP_S, at, decoded, window_middles_s
+
+RECORDINGS = ["phone-call.wav", "meeting-00.wav", "meeting-01.wav", "city-upon-a-hill.flac", "narration.opus"]
+RECORDINGS += ["libri-1088.wav", "lj-1813.wav", "lj-press-yard.wav"]
+# Of the sentences of the episode, counted by hand.
+SYLLABLES = [15, 11, 11, 8, 11, 12, 11, 8]
+PASCALS_DB = 20 * np.log10(2e-5)
+
+
+def timed(measure: Callable[[], object], samples: np.ndarray) -> tuple[object, str]:
+    """What it gives, and CPU-s per minute."""
+    begin = time.process_time()
+    result = measure()
+    return result, f"{(time.process_time() - begin) * 60 * SAMPLE_RATE_HZ / len(samples):.2f}"
+
+
+def pitch_agreement(f0_hz: np.ndarray, praat_hz: np.ndarray) -> list[str]:
+    """Median error, share of errors above 5 %, voicing agreement."""
+    both = ~np.isnan(f0_hz) & ~np.isnan(praat_hz)
+    error = np.abs(f0_hz[both] / praat_hz[both] - 1)
+    agreement = np.mean(np.isnan(f0_hz) == np.isnan(praat_hz))
+    return [f"{np.median(error):.2%}", f"{np.mean(error > 0.05):.1%}", f"{agreement:.1%}"]
+
+
+def pyin(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times and pitch, NaN where unvoiced."""
+    f0_hz, _, _ = librosa.pyin(
+        samples, fmin=FLOOR_HZ, fmax=CEILING_HZ, sr=SAMPLE_RATE_HZ, frame_length=1024, hop_length=STEP_SAMPLES
+    )
+    return np.arange(len(f0_hz)) * STEP_S, f0_hz
+
+
+def praat_pitch(samples: np.ndarray, at_s: np.ndarray) -> np.ndarray:
+    """In Hz, NaN where unvoiced."""
+    sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE_HZ)
+    pitch = sound.to_pitch_ac(time_step=STEP_S, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ)
+    return np.array([pitch.get_value_at_time(moment_s) for moment_s in at_s])
+
+
+def level_row(name: str, samples: np.ndarray) -> list[str]:
+    """Intensity: correlation, median difference; harmonicity: median difference to each of Praat's three; CPU-s."""
+    measures, cpu_s = timed(lambda: measured(samples), samples)
+    assert isinstance(measures, dict)
+    middles_s = window_middles_s(samples)
+    sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE_HZ)
+
+    def all_of_praat() -> list[object]:
+        return [
+            sound.to_pitch_ac(time_step=STEP_S, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ),
+            sound.to_intensity(100, STEP_S),
+            sound.to_harmonicity_ac(STEP_S, FLOOR_HZ, 0.1, PERIODS_A_WINDOW),
+            sound.to_harmonicity_ac(STEP_S, FLOOR_HZ, 0.1, 4.5),
+            sound.to_harmonicity_cc(STEP_S, FLOOR_HZ, 0.1, 1.0),
+        ]
+
+    tracks, praat_cpu_s = timed(all_of_praat, samples)
+    assert isinstance(tracks, list)
+    intensity_db = at(tracks[1], middles_s) + PASCALS_DB
+    heard = ~np.isnan(intensity_db) & (measures["intensity_db"] > -80)
+    difference_db = np.median(measures["intensity_db"][heard] - intensity_db[heard])
+    row = [
+        name,
+        f"{np.corrcoef(intensity_db[heard], measures['intensity_db'][heard])[0, 1]:.4f}",
+        f"{difference_db:+.2f}",
+    ]
+    for track in tracks[2:]:
+        difference = (measures["harmonicity_db"] - at(track, middles_s, nothing=-200))[~np.isnan(measures["f0_hz"])]
+        difference = difference[~np.isnan(difference)]
+        row.append(f"{np.median(difference):+.2f} ({np.median(np.abs(difference)):.2f})")
+    return [*row, cpu_s, praat_cpu_s]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--footage", type=Path, default=os.environ.get("VIDASSETS_FOOTAGE"))
+    folder = parser.parse_args().footage
+    recordings = {"sample episode": decoded(EPISODE)}
+    if folder:
+        recordings |= {name: decoded(Path(folder) / "speech" / name) for name in RECORDINGS}
+
+    pitch = Table(
+        "recording", "by", "median error", "> 5 %", "voicing agrees", "CPU-s/min", title="pitch, against Praat"
+    )
+    levels = Table("recording", "r", "dB", "3 periods", "4.5 periods", "cross-corr.", "CPU-s/min", "Praat's")
+    levels.title = "intensity and harmonicity, against Praat: median difference (median absolute)"
+    pyin(recordings["sample episode"][:SAMPLE_RATE_HZ])
+    for name, samples in recordings.items():
+        ours, cpu_s = timed(lambda samples=samples: measured(samples), samples)
+        assert isinstance(ours, dict)
+        pitch.add_row(
+            name, "this", *pitch_agreement(ours["f0_hz"], praat_pitch(samples, window_middles_s(samples))), cpu_s
+        )
+        theirs, cpu_s = timed(lambda samples=samples: pyin(samples), samples)
+        assert isinstance(theirs, tuple)
+        pitch.add_row("", "pYIN", *pitch_agreement(theirs[1], praat_pitch(samples, theirs[0])), cpu_s, end_section=True)
+        levels.add_row(*level_row(name, samples))
+
+    truth = json.loads(EPISODE.with_name("episode.truth.json").read_text())
+    episode, words_cpu_s, words_s = recordings["sample episode"], 0.0, 0.0
+    for word in truth["words"]:
+        here = episode[round(word["start_s"] * SAMPLE_RATE_HZ) : round(word["end_s"] * SAMPLE_RATE_HZ)]
+        begin = time.process_time()
+        unit_features(here)
+        words_cpu_s, words_s = words_cpu_s + time.process_time() - begin, words_s + word["end_s"] - word["start_s"]
+    syllables = Table("sentence", "syllables", "nuclei", title="syllable nuclei")
+    for sentence, n_syllables in zip(truth["sentences"], SYLLABLES, strict=True):
+        here = episode[round(sentence["start_s"] * SAMPLE_RATE_HZ) : round(sentence["end_s"] * SAMPLE_RATE_HZ)]
+        nuclei = unit_features(here)["speaking_rate_hz"] * len(here) / SAMPLE_RATE_HZ
+        syllables.add_row(sentence["text"], str(n_syllables), f"{nuclei:.0f}")
+
+    console = Console(width=140)
+    for table in (pitch, levels, syllables):
+        console.print(table)
+    console.print(
+        f"{len(truth['words'])} words, each by itself: {words_cpu_s * 60 / words_s:.2f} CPU-s per minute of them"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What people say of builds and of crops: tables of their own, read again whenever the file changes."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import spatter_schemas
+from vidassets.assets.clip_asset import ClipResult
+from vidassets.assets.dataset_asset import dataset_asset
+from vidassets.assets.partitions import builds
+from vidassets.errors import ArtifactMissing, LabelError
+from vidassets.resources.store import Store
+from vidassets.storage.store import UNPARTITIONED_KEY
+
+
+class LabelsTable(dg.Config, extra="forbid"):
+    """Where a person's table lies."""
+
+    table: str | None = Field(default=None, description="Path of a CSV or Parquet file. None: there is none.")
+
+
+def _content(config: LabelsTable) -> str:
+    """Changes when the file does; of no file, and of one that is gone, a word."""
+    if config.table is None:
+        return "none"
+    try:
+        return sha256(Path(config.table).read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {type(error).__name__}"
+
+
+def _form(artifact: pl.DataFrame) -> str:
+    if artifact.is_empty():
+        return "No table is given: labels come from sidecars alone."
+    lines = ["| build | gas flow | position | all labels |", "|---|---|---|---|"]
+    columns = ("build", "gas_flow", "position", "labels_json")
+    return "\n".join(
+        lines + ["| " + " | ".join(str(row[c] or "") for c in columns) + " |" for row in artifact.to_dicts()]
+    )
+
+
+@dataset_asset(
+    group="spatter",
+    kinds={"parquet", "csv"},
+    version="1",
+    schema=spatter_schemas.SpatterBuildLabels,
+    partitions=builds,
+    preview=_form,
+    watches=_content,
+)
+def spatter_build_labels(config: LabelsTable) -> ClipResult:
+    """Labels of builds from a table that people keep: columns `build`, `gas_flow`, `position`, and any more."""
+    from vidassets.spatter.labels import labels_table, read_labels_table
+
+    labels = {} if config.table is None else read_labels_table(Path(config.table))
+    return ClipResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config)[:16])
+
+
+@dataset_asset(
+    group="spatter",
+    kinds={"parquet", "csv"},
+    version="1",
+    schema=spatter_schemas.SpatterLabelDecisions,
+    partitions=builds,
+    watches=_content,
+)
+def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
+    """What people said of crops, in the order they said it: rows are added and never changed.
+
+    `table` is a list that `spatter_label_requests_csv` gave, filled in. Handed in again with more filled in, it adds
+    what is new; another list, or none, takes nothing away.
+    """
+    from vidassets.spatter.active_labels import append_filled
+
+    schema, opened = spatter_schemas.SpatterLabelDecisions, store.open()
+    try:
+        decisions = opened.read_table("spatter_label_decisions", UNPARTITIONED_KEY, schema)
+    except ArtifactMissing:
+        decisions = schema.create_empty()
+    n_known = len(decisions)
+    if config.table is not None:
+        try:
+            filled = Path(config.table).read_bytes()
+        except OSError as error:
+            raise LabelError(
+                f"{config.table}: cannot be read ({error.strerror}). Mend the path in the profile."
+            ) from error
+        decisions = append_filled(decisions, filled, config.table)
+    metadata = {"table": config.table or "none", "new_decisions": len(decisions) - n_known}
+    version = sha256(decisions.write_csv().encode()).hexdigest()[:16]
+    return ClipResult(decisions, metadata, data_version=version)

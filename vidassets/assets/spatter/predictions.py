@@ -1,0 +1,138 @@
+"""The classifier used: a probability for every crop, layer and build, a verdict, and whether to trust it."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import spatter_schemas
+from vidassets.assets.artifact import Blob, StoredFile
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_check import ClipCheck, Verdict
+from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.assets.partitions import builds
+from vidassets.assets.preview import picture
+
+
+@clip_asset(
+    group="spatter",
+    kinds={"parquet", "onnx"},
+    version="1",
+    schema=spatter_schemas.SpatterPredictions,
+    partitions=builds,
+    pool="spatter_classifier",
+    references={"spatter_events": ["clip", "event_index"]},
+)
+def spatter_predictions(
+    clip: str, spatter_crops: StoredFile, spatter_events: pl.DataFrame, spatter_classifier: bytes
+) -> ClipResult:
+    """How probable high gas flow is by each crop of a build, and how the classifier sees the crop: its embedding."""
+    from vidassets.spatter.prediction import CropClassifier, jpegs_in_order, predict_crops
+    from vidassets.spatter.stored_crops import StoredCrops
+
+    classifier = CropClassifier(spatter_classifier)
+    with spatter_crops.path() as path:
+        stored = StoredCrops({clip: path})
+        try:
+            table = predict_crops(clip, jpegs_in_order(stored, clip, spatter_events), classifier)
+        finally:
+            stored.close()
+    return ClipResult(table, {"model": classifier.model, "excluded": int(table["excluded"].count())})
+
+
+class Judgement(dg.Config, extra="forbid"):
+    """When a build is called low or high; no inference."""
+
+    threshold: float = Field(default=0.5, gt=0, lt=1, description="High above it, low below, if the whole interval is.")
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="Of the interval.")
+    min_crops: int = Field(default=10, ge=1, description="With fewer a build stays undecided.")
+
+
+def _over_layers(artifact: pl.DataFrame, spatter_layers: pl.DataFrame, config: Judgement) -> str:
+    from vidassets.spatter.layer_picture import layer_picture
+
+    return picture(layer_picture(spatter_layers, artifact, config.threshold), "probability of high flow over layers")
+
+
+@clip_asset(
+    group="spatter",
+    kinds={"parquet"},
+    version="1",
+    schema=spatter_schemas.SpatterVerdicts,
+    partitions=builds,
+    also={"spatter_layers": spatter_schemas.SpatterLayers},
+    preview=_over_layers,
+)
+def spatter_verdict(
+    clip: str, spatter_predictions: pl.DataFrame, spatter_events: pl.DataFrame, config: Judgement
+) -> ClipResult:
+    """Whether a build ran under low or high gas flow, with an interval; layer by layer in `spatter_layers`."""
+    from vidassets.spatter.verdict import layer_probabilities, verdict
+
+    table = verdict(clip, spatter_predictions, spatter_events, config.threshold, config.confidence, config.min_crops)
+    row = table.row(0, named=True)
+    metadata: dict[str, Any] = {"verdict": row["verdict"]} | ({"reason": row["reason"]} if row["reason"] else {})
+    if row["probability"] is not None:
+        metadata["probability_of_high"] = f"{row['probability']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    layers = layer_probabilities(spatter_predictions, spatter_events, config.confidence)
+    return ClipResult(table, metadata, also={"spatter_layers": layers})
+
+
+def _like_training(drift: pl.DataFrame) -> Verdict:
+    row = drift.row(0, named=True)
+    figures = {name: row[name] for name in ("stability_index", "threshold", "outlying_share") if row[name] is not None}
+    return Verdict(not row["alarm"], row["detail"], figures)
+
+
+@clip_asset(
+    group="spatter",
+    kinds={"parquet"},
+    version="1",
+    schema=spatter_schemas.SpatterDrift,
+    partitions=builds,
+    checks=[
+        ClipCheck(
+            "like_the_training_data",
+            "Does the classifier know spatter like this build's, so that its verdict is more than a guess?",
+            _like_training,
+            dg.AssetCheckSeverity.WARN,
+        )
+    ],
+)
+def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> pl.DataFrame:
+    """How unlike the classifier's training data a build is: a verdict on what it has never seen is a guess."""
+    from vidassets.spatter.drift import DriftReference, drift
+
+    return drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
+
+
+def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips) -> str:
+    alarms = {clip: table["detail"].item() for clip, table in spatter_drift if table["alarm"].item()}
+    lines = ["| build | verdict | probability of high | crops | layers | remark |", "|---|---|---|---|---|---|"]
+    for row in artifact.iter_rows(named=True):
+        known = row["probability"] is not None
+        shown = f"{row['probability']:.3f} ({row['low']:.3f} to {row['high']:.3f})" if known else ""
+        remark = "; ".join(filter(None, [row["reason"], alarms.get(row["clip"])]))
+        cells = (row["clip"], f"**{row['verdict']}**", shown, row["n_crops"], row["n_layers"], remark)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+@dataset_asset(
+    group="spatter",
+    kinds={"parquet", "csv"},
+    version="1",
+    schema=spatter_schemas.SpatterVerdicts,
+    partitions=builds,
+    also={"spatter_verdicts_csv": Blob("csv", "The verdict on every build as CSV.")},
+    preview=_verdicts,
+)
+def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips) -> ClipResult:
+    """The verdict on every build, in one table; what is unlike the training data is said in its preview."""
+    table = pl.concat([one for _, one in spatter_verdict]).sort("clip")
+    counts = dict(table["verdict"].value_counts().iter_rows())
+    alarms = [clip for clip, drift in spatter_drift if drift["alarm"].item()]
+    metadata: dict[str, Any] = {f"n_{verdict}": count for verdict, count in counts.items()}
+    metadata |= {"unlike_the_training_data": ", ".join(alarms) or "none"}
+    return ClipResult(table, metadata, also={"spatter_verdicts_csv": table.write_csv().encode()})

@@ -1,0 +1,111 @@
+"""A clip's sound: 16 kHz, on the clip's own clock, and where in it somebody speaks."""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import speech_schemas
+from vidassets.assets.artifact import StoredFile
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_file import ClipFile
+from vidassets.assets.preview import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vidassets.speech.models import SpeechModel
+
+
+class SoundExtraction(dg.Config, extra="forbid"):
+    """Which sound of a video is taken."""
+
+    stream: int | None = Field(default=None, ge=0, description="Index of the stream in the file. None: see language.")
+    language: str | None = Field(
+        default=None, min_length=2, description="Of the first stream tagged with it. None: the first stream with sound."
+    )
+    separate_channels: bool = Field(default=False, description="A person speaks on each channel: keep them apart.")
+
+
+def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
+    row = audio_facts.row(0, named=True)
+    if not row["has_audio"]:
+        return "No sound: " + ("; ".join(one["detail"] for one in row["problems"]) or "the file has no audio stream.")
+    shares = {
+        name: f"{row[f'{name}_share']:.2%}" for name in ("clipped", "silence") if row[f"{name}_share"] is not None
+    }
+    facts: dict[str, object] = {
+        "source": f"{row['codec']}, {row['source_sample_rate_hz']} Hz, {row['source_layout']}, "
+        f"stream {row['stream_index']}, language {row['language'] or 'not told'}",
+        "loudness": "too short or silent" if row["loudness_lufs"] is None else f"{row['loudness_lufs']:.1f} LUFS",
+        "peak": "silence" if row["peak_dbfs"] is None else f"{row['peak_dbfs']:.1f} dBFS",
+        **shares,
+        "signal to noise": "no estimate" if row["snr_db"] is None else f"{row['snr_db']:.0f} dB",
+        "holes": "; ".join(f"{h['start_s']:.3f}-{h['end_s']:.3f} s: {h['cause']}" for h in row["holes"]) or "none",
+        "problems": "; ".join(f"{one['code']}: {one['detail']}" for one in row["problems"]) or "none",
+    }
+    return table(facts)
+
+
+@clip_asset(
+    group="speech",
+    kinds={"flac", "ffmpeg"},
+    version="1",
+    extension="flac",
+    is_file=True,
+    also={"audio_facts": speech_schemas.AudioFacts},
+    preview=_facts,
+)
+def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction) -> ClipResult:
+    """A clip's sound as 16 kHz mono FLAC: second 7.3 of it is second 7.3 of the clip, whatever the container's clock.
+
+    What is missing in the container is silence here, and told in `audio_facts`, with loudness, clipping, silence and
+    noise. A clip without sound has an empty FLAC, and everything below is empty.
+    """
+    from vidassets.speech.extraction import extract_audio
+
+    stream = config.stream if config.stream is not None else config.language
+    facts = extract_audio(clip, raw_clip.uri, output, stream=stream, separate_channels=config.separate_channels)
+    row = facts.row(0, named=True)
+    shown = ("has_audio", "duration_s", "loudness_lufs", "clipped_share", "silence_share", "snr_db")
+    metadata: dict[str, Any] = {name: row[name] for name in shown if row[name] is not None}
+    return ClipResult(None, metadata | {"holes": len(row["holes"])}, also={"audio_facts": facts})
+
+
+@clip_asset(
+    group="speech", kinds={"parquet", "onnx"}, version="1", schema=speech_schemas.SpeechScores, pool="speech_model"
+)
+def speech_scores(clip: str, audio: StoredFile, speech_model: "SpeechModel") -> pl.DataFrame:
+    """How likely each short window of the sound holds speech, by the profile's model: the part that costs."""
+    from vidassets.media.sound import Sound
+
+    with audio.path() as path:
+        return speech_model.speech_scores(clip, Sound.open(path))
+
+
+class Activity(dg.Config, extra="forbid"):
+    """What makes stretches of speech of scores; no inference."""
+
+    threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="Speech scores as much. None: the model's own."
+    )
+    min_silence_s: float = Field(default=0.3, ge=0, description="A shorter silence parts nothing.")
+    min_speech_s: float = Field(default=0.25, ge=0, description="A shorter stretch is none.")
+    pad_s: float = Field(default=0.13, ge=0, description="Added at both ends.")
+
+
+@clip_asset(
+    group="speech",
+    kinds={"parquet"},
+    version="1",
+    schema=speech_schemas.SpeechActivity,
+)
+def speech_activity(
+    clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity
+) -> pl.DataFrame:
+    """Where somebody speaks: stretches of speech, by a threshold upon the scores."""
+    from vidassets.speech.activity import speech_activity
+
+    threshold = speech_model.activity_threshold if config.threshold is None else config.threshold
+    return speech_activity(clip, speech_scores, threshold, config.min_silence_s, config.min_speech_s, config.pad_s)

@@ -1,0 +1,148 @@
+"""Subtitles in the formats that players take, and everything of a clip's speech in one document."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets.assets.artifact import Blob
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_file import ClipFile
+from vidassets.assets.preview import picture
+
+if TYPE_CHECKING:
+    from vidassets.speech.models import SpeakerModel, SpeechModel
+
+
+# What a clip's speech costs in time, apart from writing it down: all that the document is made from.
+TIMED = (
+    "audio",
+    "speech_scores",
+    "speech_activity",
+    "recognized_segments",
+    "voices",
+    "speaker_turns",
+    "speaker_names",
+    "transcript",
+    "acoustic_frames",
+    "word_acoustics",
+)
+
+
+class SubtitleLines(dg.Config, extra="forbid"):
+    """How much is shown, and for how long; the defaults are Netflix's for English."""
+
+    max_chars_per_line: int = Field(default=42, ge=8, description="Chinese wants 16, Japanese 13.")
+    max_lines: int = Field(default=2, ge=1, description="Of one cue.")
+    max_chars_per_s: float = Field(default=20.0, ge=1, description="Reading speed.")
+    min_duration_s: float = Field(default=5 / 6, gt=0, description="Of a cue, unless the next begins before.")
+    max_duration_s: float = Field(default=7.0, gt=0, description="A longer one is divided.")
+    pause_s: float = Field(default=1.0, ge=0, description="A cue never holds a longer silence.")
+    raised_semitones: float = Field(
+        default=4.0, ge=0, description="So far above the speaker's pitch is shown as raised."
+    )
+    offset_s: float = Field(
+        default=0.0, description="The clip's time at the player's 0; 0 is right for browsers and VLC."
+    )
+
+
+def _timeline(
+    artifact: bytes,
+    transcript: pl.DataFrame,
+    transcript_words: pl.DataFrame,
+    word_acoustics: pl.DataFrame,
+    speaker_turns: pl.DataFrame,
+    speakers: pl.DataFrame,
+    speaker_names: pl.DataFrame,
+    audio_facts: pl.DataFrame,
+) -> str:
+    from vidassets.speech.shown_names import shown_names
+    from vidassets.speech.timeline_picture import timeline_picture
+
+    if transcript.is_empty():
+        return "Nothing is said in this clip: the subtitles are empty."
+    start_s, duration_s = audio_facts.select("start_s", "duration_s").row(0)
+    names = shown_names(speakers, speaker_names)
+    png = timeline_picture(
+        speaker_turns, transcript, transcript_words, word_acoustics, names, (start_s, start_s + duration_s)
+    )
+    lines = artifact.decode().splitlines()
+    first = next((at for at, line in enumerate(lines) if "-->" in line), 0) - 1
+    return (
+        f"{picture(png, 'speakers, words and levels over time')}\n\n```\n"
+        + "\n".join(lines[max(first, 0) : first + 40])
+        + "\n```"
+    )
+
+
+@clip_asset(
+    group="speech",
+    kinds={"vtt"},
+    version="1",
+    extension="vtt",
+    also={
+        "subtitles_srt": Blob("srt", "The subtitles as SubRip."),
+        "subtitles_ass": Blob("ass", "The subtitles as ASS: karaoke timing, emphasis by loudness and pitch."),
+    },
+    preview=_timeline,
+)
+def subtitles(
+    clip: str,
+    raw_clip: ClipFile,
+    transcript: pl.DataFrame,
+    transcript_words: pl.DataFrame,
+    word_acoustics: pl.DataFrame,
+    speaker_turns: pl.DataFrame,
+    speakers: pl.DataFrame,
+    speaker_names: pl.DataFrame,
+    audio_facts: pl.DataFrame,
+    config: SubtitleLines,
+) -> ClipResult:
+    """WebVTT with voice tags, times of words, emphasis: lines that can be read, and never overlap or run backwards."""
+    from vidassets.speech.ass import ass
+    from vidassets.speech.cue import SubtitleStyle
+    from vidassets.speech.emphasis import emphasis_classes
+    from vidassets.speech.lines import subtitle_cues
+    from vidassets.speech.shown_names import shown_names
+    from vidassets.speech.srt import srt
+    from vidassets.speech.webvtt import webvtt
+
+    style = SubtitleStyle(**config.model_dump(exclude={"raised_semitones", "offset_s"}))
+    cues, names = subtitle_cues(transcript, transcript_words, style), shown_names(speakers, speaker_names)
+    emphasis = emphasis_classes(word_acoustics, config.raised_semitones)
+    quality = transcript["quality"].unique().to_list()
+    note = f"{', '.join(transcript['model'].unique().sort())}: {', '.join(quality)} quality" if quality else ""
+    size = (raw_clip.row["width"] or 1280, raw_clip.row["height"] or 720)
+    also = {
+        "subtitles_srt": srt(cues, config.offset_s).encode(),
+        "subtitles_ass": ass(cues, names, emphasis, size, config.offset_s).encode(),
+    }
+    return ClipResult(webvtt(cues, names, emphasis, note, config.offset_s).encode(), {"cues": len(cues)}, also=also)
+
+
+@clip_asset(group="speech", kinds={"json"}, version="1", extension="json", timed=TIMED)
+def speech_document(
+    clip: str,
+    audio_facts: pl.DataFrame,
+    transcript: pl.DataFrame,
+    transcript_words: pl.DataFrame,
+    speakers: pl.DataFrame,
+    speaker_names: pl.DataFrame,
+    word_acoustics: pl.DataFrame,
+    segment_acoustics: pl.DataFrame,
+    speech_model: "SpeechModel",
+    speaker_model: "SpeakerModel",
+    processing_s: float,
+) -> bytes:
+    """Everything of a clip's speech in one JSON document: speakers, segments, words, and how each sounds.
+
+    Its JSON Schema is `vidassets/speech/speech_document.schema.json`.
+    """
+    from vidassets.speech.speech_document import SpeechTables, speech_document
+
+    tables = SpeechTables(
+        audio_facts, transcript, transcript_words, speakers, speaker_names, word_acoustics, segment_acoustics
+    )
+    models = {"recognition": speech_model.identity(), "speakers": speaker_model.identity()}
+    return speech_document(clip, tables, models, processing_s)

@@ -1,0 +1,126 @@
+"""What is said, word by word, and by whom."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from vidassets import speech_schemas
+from vidassets.assets.artifact import StoredFile
+from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.preview import picture
+
+if TYPE_CHECKING:
+    from vidassets.speech.models import SpeechModel
+
+
+class Recognition(dg.Config, extra="forbid"):
+    """What is asked of the recognition."""
+
+    language: str | None = Field(
+        default=None, min_length=2, description="ISO 639-1. None: judged by the model, if it can."
+    )
+    task: Literal["transcribe", "translate"] = Field(
+        default="transcribe", description="The words as spoken, or in English."
+    )
+    initial_prompt: str | None = Field(default=None, description="Text that the decoder is to think went before.")
+    hotwords: list[str] = Field(default=[], description="Names and terms to expect.")
+
+
+@clip_asset(
+    group="speech",
+    kinds={"parquet"},
+    version="1",
+    schema=speech_schemas.RecognizedSegments,
+    pool="speech_model",
+    also={"recognized_words": speech_schemas.RecognizedWords},
+)
+def recognized_segments(
+    clip: str, audio: StoredFile, speech_activity: pl.DataFrame, speech_model: "SpeechModel", config: Recognition
+) -> ClipResult:
+    """What the profile's model hears in the stretches of speech; its words, with times, in `recognized_words`.
+
+    Nothing heard is an empty table; a model that fails is a failed asset.
+    """
+    from vidassets.media.sound import Sound
+    from vidassets.speech.models import RecognitionOptions
+
+    options = RecognitionOptions(config.language, config.task, config.initial_prompt, tuple(config.hotwords))
+    with audio.path() as path:
+        heard = speech_model.recognize(clip, Sound.open(path), speech_activity, options)
+    metadata: dict[str, Any] = {"n_words": len(heard.words)} | events_metadata(heard.events)
+    if len(heard.segments):
+        metadata |= {
+            name: ", ".join(map(str, heard.segments[name].drop_nulls().unique().sort()))
+            for name in ("language", "quality", "model")
+        }
+        metadata |= {f"timing_{name}": n for name, n in heard.words["timing"].value_counts().iter_rows()}
+    return ClipResult(heard.segments, metadata, also={"recognized_words": heard.words})
+
+
+def events_metadata(events: list[str]) -> dict[str, Any]:
+    """What happened on the way, as metadata of the materialisation; nothing where nothing did."""
+    return {"events": dg.MetadataValue.md("\n".join(f"- {event}" for event in events))} if events else {}
+
+
+class Attribution(dg.Config, extra="forbid"):
+    """How words find their speaker."""
+
+    nearest_s: float = Field(
+        default=0.4, ge=0, description="A word that no turn holds is the nearest turn's within it."
+    )
+
+
+def _timeline(
+    artifact: pl.DataFrame,
+    transcript_words: pl.DataFrame,
+    speaker_turns: pl.DataFrame,
+    speakers: pl.DataFrame,
+    audio_facts: pl.DataFrame,
+) -> str:
+    from vidassets.speech.shown_names import shown_names
+    from vidassets.speech.timeline_picture import timeline_picture
+
+    if artifact.is_empty() and speaker_turns.is_empty():
+        return "No speech was found in this clip."
+    start_s, duration_s = audio_facts.select("start_s", "duration_s").row(0)
+    names = shown_names(speakers, speech_schemas.SpeakerNames.create_empty())
+    no_levels = speech_schemas.WordAcoustics.create_empty()
+    png = timeline_picture(speaker_turns, artifact, transcript_words, no_levels, names, (start_s, start_s + duration_s))
+    draft = "draft" in artifact["quality"]
+    said = "\n".join(
+        f"- {row['start_s']:.1f} s **{names.get(row['speaker'], 'nobody near')}**: {row['text']}"
+        for row in artifact.head(SEGMENTS_SHOWN).iter_rows(named=True)
+    )
+    note = "Draft quality: to find a passage by, not to publish.\n\n" if draft else ""
+    return f"{picture(png, 'speakers and words over time')}\n\n{note}{said}"
+
+
+SEGMENTS_SHOWN = 30
+
+
+@clip_asset(
+    group="speech",
+    kinds={"parquet"},
+    version="1",
+    schema=speech_schemas.Transcript,
+    also={"transcript_words": speech_schemas.TranscriptWords},
+    preview=_timeline,
+)
+def transcript(
+    clip: str,
+    recognized_segments: pl.DataFrame,
+    recognized_words: pl.DataFrame,
+    exclusive_turns: pl.DataFrame,
+    speaker_turns: pl.DataFrame,
+    speakers: pl.DataFrame,
+    audio_facts: pl.DataFrame,
+    config: Attribution,
+) -> ClipResult:
+    """What is said and by whom: segments of one speaker each; word by word in `transcript_words`."""
+    from vidassets.speech.transcript import transcript
+
+    segments, words = transcript(clip, recognized_segments, recognized_words, exclusive_turns, config.nearest_s)
+    metadata = {"n_words": len(words), "words_without_a_speaker": words["speaker"].null_count()}
+    return ClipResult(segments, metadata, also={"transcript_words": words})

@@ -1,0 +1,248 @@
+"""A process of another interpreter, which has WhisperX and pyannote, and the conversation with it.
+
+Why a process: docs/decisions/0005. What it runs: `vidassets.speech.worker`.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from vidassets.errors import (
+    DeviceUnavailable,
+    InvalidSetting,
+    LanguageUnsupported,
+    ModelMissing,
+    SpeechError,
+    VidassetsError,
+)
+from vidassets.resources.model_cache import cached
+from vidassets.speech.worker.framing import Message, read_message, write_message
+
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPT = PROJECT / "vidassets" / "speech" / "worker" / "__main__.py"
+INSTALL = "make speech"
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+PATIENCE_S = 5.0
+TAIL_LINES = 12
+ERRORS: Mapping[str, type[VidassetsError]] = {
+    "language_unsupported": LanguageUnsupported,
+    "model_missing": ModelMissing,
+    "device_unavailable": DeviceUnavailable,
+    "invalid_setting": InvalidSetting,
+}
+_VERSIONS = """
+import importlib.metadata, json, sys
+def version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+print(json.dumps({name: version(name) for name in sys.argv[1:]}))
+"""
+
+
+class SpeechWorker:
+    """Asks one interpreter; its process is started at the first question, and again should it have died.
+
+    Args:
+        interpreter: the Python of an environment made by requirements/speech.txt.
+    """
+
+    def __init__(self, interpreter: Path) -> None:
+        self._interpreter = interpreter
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+
+    def ask(
+        self,
+        operation: str,
+        model: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        **arguments: Any,
+    ) -> Message:
+        """The answer; questions of several threads are answered one after the other.
+
+        Args:
+            operation: one of `vidassets.speech.worker.operations`.
+            model: the settings it is loaded with, if it is not yet.
+            arrays: by name.
+            arguments: of the operation.
+        Raises:
+            LanguageUnsupported, ModelMissing, DeviceUnavailable, InvalidSetting: what the worker could not do.
+            SpeechError: it failed otherwise, or died.
+        """
+        request = {"operation": operation, "model": dict(model), "arguments": arguments}
+        with self._lock:
+            process = self._started()
+            try:
+                answer = process.exchange(request, arrays)
+                if answer is None:
+                    raise SpeechError(self._died(operation, process.wait(), process.tail()))
+            except BaseException:  # after an interrupt, the answer that is still to come belongs to nobody
+                self._end()
+                raise
+        if "failure" in answer.values:
+            raise self._failed(operation, answer.values["failure"], answer.values["message"], process)
+        return Message(answer.values["result"], answer.arrays)
+
+    def _started(self) -> "_Process":
+        if self._process is not None and not self._process.is_alive():
+            self._end()
+        if self._process is None:
+            self._process = _Process(self._interpreter)
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _died(self, operation: str, exit_code: int, tail: str) -> str:
+        cause = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        mend = (
+            "Signal 9 is mostly the kernel's, when memory runs out: lower `batch_size`, or take a smaller `model`."
+            if exit_code == -9
+            else f"Start it by hand to see more: `{self._interpreter} -I {SCRIPT}`; or make its environment anew: "
+            f"`{INSTALL}`"
+        )
+        return f"{self._interpreter}: the speech worker {cause} at {operation}. {mend}{tail}"
+
+    def _failed(self, operation: str, kind: str, message: str, process: "_Process") -> VidassetsError:
+        if kind in ERRORS:
+            return ERRORS[kind](without_secrets(message))
+        return SpeechError(
+            f"{self._interpreter}: {operation} failed in the speech worker: {without_secrets(message)}{process.tail()}"
+        )
+
+
+class _Process:
+    """A running worker: ended with this object, with `end`, and with the process that started it, however that ends."""
+
+    def __init__(self, interpreter: Path) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="vidassets-speech-")
+        self._log = Path(folder.name) / "errors.log"
+        with self._log.open("wb") as log:
+            try:
+                process = subprocess.Popen(
+                    [interpreter, "-I", SCRIPT],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, "TMPDIR": folder.name, "PYANNOTE_METRICS_ENABLED": "0"},
+                )
+            except OSError as error:
+                folder.cleanup()
+                raise interpreter_missing(interpreter) from error
+        if process.stdin is None or process.stdout is None:
+            raise SpeechError(f"{interpreter}: no pipes to the speech worker.")
+        self._requests: BinaryIO = process.stdin  # type: ignore[assignment]
+        self._answers: BinaryIO = process.stdout  # type: ignore[assignment]
+        self._process = process
+        self.end = weakref.finalize(self, _end, process, folder)  # called once, at the latest when Python ends
+
+    def exchange(self, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None) -> Message | None:
+        """The answer; None where the process is gone."""
+        try:
+            write_message(self._requests, request, arrays)
+            return read_message(self._answers)
+        except BrokenPipeError:
+            return None
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self) -> int:
+        """Its exit code; killed, if it has closed its output and goes on."""
+        try:
+            return self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def tail(self) -> str:
+        """The last lines that it wrote, on lines of their own; nothing where there are none."""
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
+        except FileNotFoundError:
+            return ""
+        return without_secrets("\nIts last lines:\n" + "\n".join(lines)) if lines else ""
+
+
+def _end(process: subprocess.Popen[bytes], folder: "tempfile.TemporaryDirectory[str]") -> None:
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()  # the end of its input ends it
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+    folder.cleanup()
+
+
+def speech_worker(interpreter: Path) -> SpeechWorker:
+    """The one of this interpreter in this process; ended by `model_cache.free`."""
+    # Of this process: a fork must not share the pipes.
+    return cached((SpeechWorker, interpreter, os.getpid()), lambda: SpeechWorker(interpreter))
+
+
+def interpreter_path(python: str) -> Path:
+    """Absolute: a relative one is below the project's folder, where `make speech` puts its environment.
+
+    Not resolved: an environment's interpreter is a link, and only by its own path in its environment.
+
+    Raises:
+        ModelMissing: there is no such file.
+    """
+    path = PROJECT / Path(python).expanduser()
+    if not path.is_file():
+        raise interpreter_missing(path)
+    return path
+
+
+def interpreter_missing(path: Path) -> ModelMissing:
+    """The error, with its mend."""
+    return ModelMissing(f"{path}: no Python there that can be run. Make its environment: `{INSTALL}`; or set `python`.")
+
+
+def versions(interpreter: Path, *distributions: str) -> dict[str, str]:
+    """Versions of packages as another interpreter has them, asked once a process.
+
+    Raises:
+        ModelMissing: the interpreter, or one of them, is not installed.
+    """
+    return dict(_versions(interpreter, distributions))
+
+
+@cache
+def _versions(interpreter: Path, distributions: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    command = [interpreter, "-I", "-c", _VERSIONS, *distributions]
+    try:
+        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise interpreter_missing(interpreter) from error
+    if absent := [name for name, version in found.items() if version is None]:
+        raise ModelMissing(
+            f"{interpreter}: {', '.join(absent)} is not installed there. "
+            f"`{interpreter} -m pip install -r requirements/speech.txt`"
+        )
+    return tuple(found.items())
+
+
+def without_secrets(text: str) -> str:
+    """The text, with the hub's token taken out."""
+    for secret in filter(None, (os.environ.get(name) for name in SECRETS)):
+        text = text.replace(secret, "***")
+    return text

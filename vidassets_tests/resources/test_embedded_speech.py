@@ -1,0 +1,192 @@
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from vidassets.errors import LanguageUnsupported, ModelMissing
+from vidassets.media.sound import Sound
+from vidassets.resources import model_cache
+from vidassets.resources.embedded_speech import SileroPocketSphinx
+from vidassets.resources.packages import package_path
+from vidassets.speech.activity import speech_activity
+from vidassets.speech.models import RecognitionOptions, Recognized, SpeechModel
+from vidassets.speech.silero import SileroNetwork
+from vidassets.speech_schemas import RecognizedSegments, RecognizedWords, SpeechActivity, SpeechScores
+from vidassets_tests.speech.recordings import (
+    FIRST_SENTENCE,
+    FOOTAGE,
+    decoded,
+    narration,
+    needs_footage,
+    recording,
+    speech_in_a_hall,
+    spoken,
+)
+
+MODEL: SpeechModel = SileroPocketSphinx()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Sound:
+    """The first sentence of the sample episode, from 2 s on."""
+    return recording(tmp_path_factory.mktemp("sound"), spoken(0, 4.5), start_s=2.0)
+
+
+def heard(sound: Sound, **options) -> Recognized:
+    scores = SpeechScores.validate(MODEL.speech_scores("talk", sound))
+    activity = SpeechActivity.validate(speech_activity("talk", scores, MODEL.activity_threshold))
+    found = MODEL.recognize("talk", sound, activity, RecognitionOptions(**options))
+    RecognizedSegments.validate(found.segments)
+    RecognizedWords.validate(found.words)
+    return found
+
+
+def test_a_sentence_is_found_and_heard(sound):
+    found = heard(sound, language="en")
+    assert found.segments["text"].to_list() == [FIRST_SENTENCE]
+    assert found.words["start_s"][0] == pytest.approx(2.5, abs=0.1)
+    assert found.events == []
+
+
+@pytest.mark.parametrize("language", ["en", "EN", "en-GB"])
+def test_english_may_be_named_with_its_region(sound, language):
+    assert heard(sound, language=language).segments["language"].to_list() == ["en"]
+
+
+def test_a_language_that_nobody_named_is_taken_for_english_and_that_is_told(sound):
+    found = heard(sound)
+    assert found.segments.select("language", "language_probability").rows() == [("en", None)]
+    assert found.events == ["PocketSphinx does not judge the language: the sound was taken for English"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"language": "de"}, r"talk: .*'de'.*knows no other than 'en'.*WhisperXSpeech", id="German"),
+        pytest.param({"language": "eng"}, r"'eng'.*knows no other than 'en'", id="a code of three letters"),
+        pytest.param({"task": "translate"}, r"does not translate.*`language: en`.*WhisperXSpeech", id="translation"),
+        pytest.param({"task": "translate", "language": "fr"}, r"'fr'", id="translation from French"),
+    ],
+)
+def test_what_it_cannot_understand_is_refused_with_the_mend(sound, options, message):
+    with pytest.raises(LanguageUnsupported, match=message):
+        heard(sound, **options)
+
+
+def test_english_in_english_is_as_it_was_said(sound):
+    assert len(heard(sound, language="en", task="translate").words) == 11
+
+
+def test_a_prompt_and_hotwords_are_not_used_and_that_is_told(sound):
+    found = heard(sound, language="en", initial_prompt="A story.", hotwords=("Hopper", "Collins"))
+    assert found.events == [
+        "PocketSphinx takes no prompt: `initial_prompt` was not used",
+        "PocketSphinx takes no hotwords: not used were Hopper, Collins",
+    ]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(np.zeros(0, np.float32), id="no sound"),
+        pytest.param(np.zeros(32000, np.float32), id="silence"),
+        pytest.param(0.3 * np.sin(2 * np.pi * 440 * np.arange(32000) / 16000).astype(np.float32), id="a tone"),
+    ],
+)
+def test_where_nobody_speaks_there_are_no_words_and_no_error(samples, tmp_path):
+    found = heard(recording(tmp_path, samples))
+    assert (len(found.segments), len(found.words)) == (0, 0)
+
+
+def test_the_identity_names_packages_weights_and_the_settings_that_change_the_words():
+    identity = MODEL.identity()
+    for package in ("silero-vad", "pocketsphinx"):
+        assert identity[package] == importlib.metadata.version(package)
+    assert all(identity[weights].startswith("sha256:") for weights in ("silero_weights", "pocketsphinx_weights"))
+    assert SileroPocketSphinx(longest_s=20).identity() != identity
+    assert SileroPocketSphinx(second_pass=False).identity() != identity
+
+
+def test_what_it_ran_on_is_told():
+    assert MODEL.execution() == {"device": "cpu", "threads": 1}
+
+
+def test_its_models_are_loaded_once_for_all_clips_of_a_run(sound):
+    key = (SileroNetwork, MODEL.identity()["silero_weights"])
+    model_cache.free()
+    before = model_cache.loads(key)
+    for _ in range(2):
+        SileroPocketSphinx().speech_scores("talk", sound)
+    assert model_cache.loads(key) == before + 1
+
+
+def test_a_misspelt_setting_is_refused():
+    with pytest.raises(ValidationError, match="second_pas"):
+        SileroPocketSphinx(**{"second_pas": False})
+
+
+@pytest.mark.parametrize(
+    ("module", "mend"),
+    [
+        pytest.param("onnxruntime", r"pip install 'vidassets\[embedded\]'", id="onnxruntime"),
+        pytest.param("pocketsphinx", "pip install --no-deps", id="pocketsphinx"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, sound, module, mend):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelMissing, match=rf"{module}.*`{mend}"):
+        heard(sound)
+
+
+@pytest.mark.parametrize("distribution", ["silero-vad", "pocketsphinx"])
+def test_an_uninstalled_package_has_no_identity(monkeypatch, distribution):
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == distribution:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    with pytest.raises(ModelMissing, match=rf"{distribution} .*requirements/embedded.txt"):
+        MODEL.identity()
+
+
+def test_a_package_without_its_files_is_an_error():
+    with pytest.raises(ModelMissing, match=r"silero_vad/data/none.onnx: not there.*`pip install x`"):
+        package_path("silero_vad", "data/none.onnx", "pip install x")
+
+
+def test_nothing_heavy_is_imported_with_the_resource():
+    program = "import sys, vidassets.resources.embedded_speech as _; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"torch", "onnxruntime", "pocketsphinx", "silero_vad", "soundfile"} & set(imported) == set()
+
+
+@pytest.mark.footage
+@needs_footage
+@pytest.mark.parametrize(
+    ("name", "text_of", "at_most"),
+    [
+        pytest.param("narration.opus", lambda folder: narration(folder)[0], 0.10, id="a clean narration"),
+        pytest.param("city-upon-a-hill.flac", speech_in_a_hall, 0.30, id="an echoing hall"),
+    ],
+)
+def test_real_speech_is_heard_well_enough_for_a_draft(name, text_of, at_most, tmp_path):
+    folder = Path(str(FOOTAGE))
+    found = heard(recording(tmp_path, decoded(folder / "speech" / name)), language="en")
+    assert jiwer.wer(text_of(folder), " ".join(found.segments["text"])) <= at_most
+
+
+@pytest.mark.footage
+@needs_footage
+def test_a_cat_says_no_words(tmp_path):
+    samples = decoded(Path(str(FOOTAGE)) / "clips/a name with spaces and '.mp4")
+    assert len(heard(recording(tmp_path, samples)).words) == 0
