@@ -1,10 +1,11 @@
 """Wall and CPU seconds of finding spatter: ours, the plain OpenCV algorithm, and decoding alone; crops compared.
 
-    python benchmarks/spatter_extraction.py [--frames 3600] [--repeat 5]
+    python benchmarks/spatter_extraction.py [--frames 3600] [--repeat 5] [--video RECORDING]
 
-Data, 640x360, H.264, 25 fps: the two sample builds over and over (one crop each third frame), and a dense bed (noise,
-three blots a frame that come and go). Each run is a process of its own; CPU seconds are its own and its threads', from
-after its imports; the methods take turns, the least of the runs counts. "One core" pins the process to one.
+Data, without a recording of your own: 640x360, H.264, 25 fps: the two sample builds over and over (one crop each third
+frame), and a dense bed (noise, three blots a frame that come and go). Each run is a process of its own; CPU seconds are
+its own and its threads', from after its imports; the methods take turns, the least of the runs counts. "One core" pins
+the process to one.
 """
 
 import argparse
@@ -137,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=3600)
     parser.add_argument("--repeat", type=int, default=5, help="the least of so many runs")
+    parser.add_argument("--video", type=Path, help="a recording instead of the two that are made")
     parser.add_argument("--child", nargs=3)
     arguments = parser.parse_args()
     if arguments.child:
@@ -144,21 +146,25 @@ def main() -> None:
         child(method, Path(video), Path(crops))
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0, 1]
+    places = {"two cores": set(cores[:2]), "one core": {cores[0]}}
     with tempfile.TemporaryDirectory() as name:
+        if arguments.video:
+            compare(arguments.video.stem, arguments.video, Path(name), places, arguments.repeat)
+            return
         for label, frames in (("samples", sample_frames), ("dense", dense_frames)):
             video = Path(name) / f"{label}.mp4"
             write_recording(video, frames(arguments.frames))
-            compare(label, video, Path(name), {"two cores": set(cores[:2]), "one core": {cores[0]}}, arguments)
+            compare(f"{label}, {arguments.frames} frames", video, Path(name), places, arguments.repeat)
 
 
-def compare(label: str, video: Path, folder: Path, places: dict[str, set[int]], arguments: argparse.Namespace) -> None:
+def compare(label: str, video: Path, folder: Path, places: dict[str, set[int]], repeat: int) -> None:
     for place, cores in places.items():
         runs: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
-        for _ in range(arguments.repeat):
+        for _ in range(repeat):
             for method in METHODS:
                 runs[method].append(measure(method, video, folder / f"{method}.h5", cores))
         least = {method: [min(values) for values in zip(*of_method, strict=True)] for method, of_method in runs.items()}
-        print(f"\n{label}, {arguments.frames} frames, {place}: {'wall s':>9} {'CPU s':>7} {'wall':>7} {'CPU':>6}")
+        print(f"\n{f'{label}, {place}':36} {'wall s':>9} {'CPU s':>7} {'wall':>7} {'CPU':>6}")
         for method, (wall_s, cpu_s) in least.items():
             wall, cpu = wall_s / least["plain OpenCV"][0], cpu_s / least["plain OpenCV"][1]
             print(f"{method:36} {wall_s:9.2f} {cpu_s:7.2f} {wall:7.2f} {cpu:6.2f}")

@@ -35,7 +35,7 @@ from vidassets.assets.speech.subtitles import speech_document, subtitles
 from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import PROFILES, Profile, load_profile
-from vidassets.automation.sensors import automation_sensor, new_videos_sensor
+from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLIP_ASSETS: tuple[ClipAsset, ...] = (
@@ -124,7 +124,11 @@ def build_definitions(profile: Profile, environment: Mapping[str, str] | None = 
         assets=[source_video(), *assets],
         resources=dict(profile.resources),
         executor=isolating_executor,
-        sensors=[automation_sensor(), new_videos_sensor((environment or {}).get("VIDASSETS_WATCH"))],
+        sensors=[
+            automation_sensor(),
+            changed_files_sensor([asset for asset in DATASET_ASSETS if asset.watches], profile.assets),
+            new_videos_sensor((environment or {}).get("VIDASSETS_WATCH")),
+        ],
     )
 
 

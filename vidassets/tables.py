@@ -40,6 +40,10 @@ def clip_row(board: Board, clip: str, assets: Sequence[str]) -> dict[str, Any]:
         "frames": figure("frames", ROW_COUNT),
         "shots": figure("shots", ROW_COUNT),
         "descriptions": figure("frame_descriptions", ROW_COUNT),
+        "words": figure("transcript", "n_words"),
+        "speakers": figure("speaker_turns", "n_speakers"),
+        "crops": figure("spatter_crops", "n_crops"),
+        "verdict": figure("spatter_verdict", "verdict"),
         "cost_usd": figure("frame_descriptions", "cost_usd"),
         "seconds": round(sum(one for one in seconds if one is not None), 2),
         "problems": figure("raw_clip", PROBLEMS),
@@ -57,13 +61,15 @@ def _worst(cells: Mapping[str, Cell]) -> tuple[State, str, Cell]:
 
 
 def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per clip."""
+    """One row per clip; of the figures those that any of them has."""
+    figures = ("frames", "shots", "words", "speakers", "crops", "verdict", "cost_usd")
+    shown = [name for name in figures if any(row[name] for row in rows)]
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("clip", overflow="fold")
-    for name in ("kind", "duration", "resolution"):
-        table.add_column(name)
-    for name in ("frames", "shots", "descriptions", "cost", "seconds"):
-        table.add_column(name, justify="right")
+    for name in ("kind", "duration"):
+        table.add_column(name, no_wrap=True)
+    for name in (*shown, "seconds"):
+        table.add_column("cost" if name == "cost_usd" else name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for row in rows:
         colour = COLOURS[State(row["state"])]
@@ -71,9 +77,7 @@ def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             escape(row["clip"]),
             row["kind"] or "",
             duration(row["duration_s"]),
-            row["resolution"] or "",
-            *(_count(row[name]) for name in ("frames", "shots", "descriptions")),
-            money(row["cost_usd"]),
+            *(money(row[name]) if name == "cost_usd" else _count(row[name]) for name in shown),
             f"{row['seconds']:.1f}",
             f"[{colour}]{row['state']}[/]",
         )

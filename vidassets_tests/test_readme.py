@@ -52,16 +52,19 @@ def test_every_vidassets_command_runs_in_the_readmes_order_and_its_python_reads_
     assert "api_key from OPENAI_API_KEY: not set" in doctor.stdout.replace("\n", " ")
 
 
-def test_the_profile_of_the_readme_loads(tmp_path: Path):
+def test_the_profiles_of_the_readme_load(tmp_path: Path):
     from vidassets.automation.profiles import load_profile
     from vidassets.definitions import build_definitions
 
-    [block] = _blocks("yaml")
-    path = tmp_path / "mine.yaml"
-    path.write_text(block.replace("cpu.yaml", str(PROJECT / "resources" / "cpu-low-power.yaml")))
-    profile = load_profile(path, tmp_path, {})
-    build_definitions(profile)
-    assert profile.assets["shots"] == {"threshold": 0.5}
+    settings = {}
+    for block in _blocks("yaml"):
+        path = tmp_path / "mine.yaml"
+        path.write_text(block.replace("cpu.yaml", str(PROJECT / "resources" / "cpu-low-power.yaml")))
+        profile = load_profile(path, tmp_path, {})
+        build_definitions(profile)
+        settings |= profile.assets
+    assert settings["shots"] == {"threshold": 0.5}
+    assert settings["speaker_turns"] == {"n_speakers": 2}
 
 
 def test_every_profile_variable_target_and_file_that_the_readme_names_exists():

@@ -1,10 +1,12 @@
-"""Sensors: one registers new and replaced videos, one runs what automation conditions ask for."""
+"""Sensors: one registers new and replaced videos, one reads changed tables, one runs what automation asks for."""
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import dagster as dg
 
+from vidassets.assets.dataset_asset import WATCHED_TAG, DatasetAsset
+from vidassets.assets.lineage import latest_whole
 from vidassets.automation.registration import register
 from vidassets.errors import ProfileError, VidassetsError
 from vidassets.sources.source import KINDS, Kind
@@ -57,6 +59,33 @@ def new_videos_sensor(watch: str | None) -> dg.SensorDefinition:
         return dg.SkipReason("; ".join(lines) or "VIDASSETS_WATCH names no place")
 
     return new_videos
+
+
+def changed_files_sensor(
+    assets: Sequence[DatasetAsset], settings: Mapping[str, Mapping[str, Any]]
+) -> dg.SensorDefinition:
+    """Makes anew what was made of files outside of the store, once they have changed.
+
+    Args:
+        assets: those that watch files.
+        settings: of the profile, by asset.
+    """
+    configs = [(asset, asset.configured(settings.get(asset.name, {}))) for asset in assets]
+
+    @dg.sensor(
+        name="changed_files",
+        asset_selection=[key for asset in assets for key in asset.keys],
+        minimum_interval_seconds=WATCH_EVERY_S,
+        description="Reads tables of labels and decisions, and folders of voices, again when people have changed them.",
+    )
+    def changed_files(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+        for asset, config_type in configs:
+            made = latest_whole(context.instance, dg.AssetKey(asset.name))
+            now = asset.watched(config_type() if config_type else None)
+            if made is not None and made.tags.get(WATCHED_TAG) != now:
+                yield dg.RunRequest(run_key=f"{asset.name} {made.storage_id} {now}", asset_selection=asset.keys)
+
+    return changed_files
 
 
 def watched(text: str) -> Iterator[tuple[Kind, str]]:

@@ -121,10 +121,11 @@ class Workload:
         """
         coming, waiting = dict[str, ClipAsset](), set[str]()
         graph, usable, makers = self.definitions.resolve_asset_graph(), (State.FRESH, State.INCOMPLETE), self._makers
+        first_wave = all(key == UNPARTITIONED_KEY for _, key in attempted)
         for asset in self.clip_assets:
             if (asset.name, clip) not in board.cells:
                 continue
-            forced = self.force and not attempted and board.cells[asset.name, clip].state is not State.WAITING
+            forced = self.force and first_wave and board.cells[asset.name, clip].state is not State.WAITING
             wanted = forced or board.to_do(clip, [asset.name])
             parents = {key.to_user_string() for key in graph.get(dg.AssetKey(asset.name)).parent_keys}
             inputs = {makers[name] for name in parents if name in makers}
@@ -144,6 +145,8 @@ class Workload:
     def do(self, on_wave: Callable[[Sequence[PlannedRun]], None]) -> set[tuple[str, str]]:
         """Run what is needed, in waves: what a wave made may make more of it stale. Returns the cells worked on.
 
+        What depends on nothing, such as a table of people's decisions, comes first: all below it need not wait for it.
+
         Args:
             on_wave: told of the runs of a wave before they start.
         """
@@ -151,15 +154,14 @@ class Workload:
         tags = {LAUNCH_TAG: str(uuid4())}
         close_dead_runs(self.instance)
         going_on = True
+        attempted |= self._datasets_made([asset for asset in self.dataset_assets if not asset.inputs], attempted, tags)
         while going_on:
             while runs := self.plan(attempted):
                 on_wave(runs)
                 for run in runs:
                     self._launch(run, tags)
                     attempted |= run.cells
-            made = {
-                (asset.name, UNPARTITIONED_KEY) for asset in self.dataset_assets if self._made(asset, attempted, tags)
-            }
+            made = self._datasets_made(self.dataset_assets, attempted, tags)
             going_on = bool(made)
             attempted |= made
         return attempted
@@ -168,6 +170,12 @@ class Workload:
         keys = [key for asset in self.clip_assets if asset.name in run.assets for key in asset.keys]
         chosen = {name: self.settings[name] for name in run.assets if name in self.settings}
         launch(self.definitions, self.instance, keys, (run.clips[0], run.clips[-1]), chosen, tags)
+
+    def _datasets_made(
+        self, assets: Sequence[DatasetAsset], attempted: set[tuple[str, str]], tags: Mapping[str, str]
+    ) -> set[tuple[str, str]]:
+        """Those that were worked on."""
+        return {(asset.name, UNPARTITIONED_KEY) for asset in assets if self._made(asset, attempted, tags)}
 
     def _made(self, asset: DatasetAsset, attempted: set[tuple[str, str]], tags: Mapping[str, str]) -> bool:
         """Make an asset over all clips, if it is not up to date; whether it was worked on."""

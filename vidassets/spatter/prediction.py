@@ -27,6 +27,11 @@ class Scores(NamedTuple):
     embedding: NDArray[np.float32]
 
 
+def model_name(onnx: bytes) -> str:
+    """What predictions call the model of this file: 16 hex digits of its SHA-256."""
+    return hashlib.sha256(onnx).hexdigest()[:16]
+
+
 class CropClassifier:
     """A spatter classifier as ONNX: input `crops` float32 (N, 3, 32, 32) in [0, 1], outputs `logit` and `embedding`.
 
@@ -52,7 +57,7 @@ class CropClassifier:
     ) -> None:
         import onnxruntime
 
-        self.model = hashlib.sha256(onnx).hexdigest()[:16]
+        self.model = model_name(onnx)
         self._name = name
         available = onnxruntime.get_available_providers()
         if providers[0] not in available:

@@ -7,11 +7,10 @@ from vidassets.speech_schemas import SpeechActivity
 
 # How far below the threshold a score must fall to end a stretch: the model's own value (silero-vad, `neg_threshold`).
 HYSTERESIS = 0.15
-# Chosen here with benchmarks/speech_recognition.py: the shortest pause that is no part of a sentence, and the pad
-# that a recogniser needs to hear the first and the last sound of a word.
+# Chosen here with benchmarks/speech_recognition.py: the shortest pause that is no part of a sentence.
 MIN_SILENCE_S = 0.3
-# Chosen here, with the threshold of `SileroPocketSphinx`: of pads from 0.1 to 0.2 s the one whose speaker errors were least
-# on three conversations and the sample; none was held out (benchmarks/speaker_diarization.py).
+# Chosen here, with `SileroPocketSphinx`: of pads from 0.1 to 0.2 s the one with which speakers are best
+# told apart in three conversations and the sample; none was held out (benchmarks/speaker_diarization.py).
 PAD_S = 0.13
 MIN_SPEECH_S = 0.25  # silero-vad's own
 

@@ -1,10 +1,12 @@
 """Assets over all clips: what goes in, what makes them stale, how they wait; over the toy graph, with real runs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from vidassets.assets.artifact import Blob
 from vidassets.assets.clip_asset import ClipResult
 from vidassets.assets.dataset_asset import AllClips, DatasetAsset, dataset_asset
 from vidassets.assets.lineage import Made, latest_whole
@@ -17,6 +19,14 @@ from vidassets_tests.assets.conftest import Toy
 from vidassets_tests.toy_graph import SOURCE, number
 
 
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
+    """On an instance in memory: nothing here is about what a disk keeps."""
+    monkeypatch.setenv("TOY_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Toy(tmp_path, instance)
+
+
 class Sum(dg.Config):
     """Settings of `total`."""
 
@@ -24,11 +34,14 @@ class Sum(dg.Config):
     note: str = ""
 
 
+ALSO = {"digits": Blob("txt", "How many digits the sum has.")}
+
+
 def _note(config: Sum) -> str:
     return Path(config.note).read_text() if config.note else "no note, and none is needed: " + 80 * "."
 
 
-@dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", also={"digits": "txt"}, watches=_note)
+@dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", also=ALSO, watches=_note)
 def total(number: AllClips, config: Sum) -> ClipResult:
     """The sum, once there are enough to sum up; an error where a clip is 13."""
     values = [int(value) for _, value in number]

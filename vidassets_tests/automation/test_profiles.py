@@ -7,8 +7,10 @@ from vidassets.automation.profiles import load_profile
 from vidassets.definitions import PROJECT, build_definitions
 from vidassets.errors import ModelMissing, ProfileError
 from vidassets.resources.describers import MeasuredDescriber
+from vidassets.resources.experiment_tracker import MlflowTracker, NoTracker
 from vidassets.resources.shot_models import AdaptiveDetector
 from vidassets.resources.store import Store
+from vidassets.resources.trainer import Trainer
 
 BASE = """
 store: {class: vidassets.resources.store.Store, root: data}
@@ -43,6 +45,30 @@ def test_a_profile_names_classes_and_their_settings(tmp_path: Path):
     profile = load_profile(_written(tmp_path, BASE), tmp_path, {})
     assert isinstance(profile.resources["shot_model"], AdaptiveDetector)
     assert isinstance(profile.resources["describer"], MeasuredDescriber)
+
+
+def test_what_a_profile_leaves_out_has_a_class_that_needs_no_settings(tmp_path: Path):
+    profile = load_profile(_written(tmp_path, BASE), tmp_path, {})
+    assert isinstance(profile.resources["experiment_tracker"], NoTracker)
+    assert profile.resources["trainer"] == Trainer()
+
+
+def test_a_profile_that_names_them_is_followed(tmp_path: Path):
+    tracker = "{class: vidassets.resources.experiment_tracker.MlflowTracker, tracking_uri: 'sqlite:///runs.db'}"
+    trainer = "{class: vidassets.resources.trainer.Trainer, threads: 3}"
+    text = f"{BASE}experiment_tracker: {tracker}\ntrainer: {trainer}\n"
+    resources = load_profile(_written(tmp_path, text), tmp_path, {}).resources
+    assert isinstance(resources["experiment_tracker"], MlflowTracker)
+    assert resources["trainer"] == Trainer(threads=3)
+
+
+def test_where_a_classifier_is_trained_does_not_change_its_version(tmp_path: Path):
+    def version(text: str) -> str | None:
+        definitions = build_definitions(load_profile(_written(tmp_path, text), tmp_path, {}))
+        return definitions.resolve_asset_graph().get(dg.AssetKey("spatter_classifier")).code_version
+
+    trainer = "trainer: {class: vidassets.resources.trainer.Trainer, threads: 3, workers: 2}\n"
+    assert version(BASE) == version(BASE + trainer)
 
 
 def test_a_relative_store_lies_below_home_and_a_bucket_where_it_is(tmp_path: Path):

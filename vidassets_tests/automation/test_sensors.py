@@ -1,4 +1,4 @@
-"""The sensor that registers: new, replaced, refused, in folders and in a bucket that other processes write to."""
+"""The sensor that registers: new, replaced, refused, in folders and in a bucket that others write to; and its kin."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vidassets.automation.sensors import automation_sensor, new_videos_sensor, watched
+from vidassets.assets.dataset_asset import dataset_asset
+from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor, watched
 from vidassets.errors import ProfileError
 from vidassets.resources.store import Store
 from vidassets_tests.s3_server import S3Bucket
+
+
+class Words(dg.Config):
+    """Settings of `words`."""
+
+    file: str
 
 
 @pytest.fixture
@@ -71,3 +78,36 @@ def test_a_watch_that_is_no_kind_and_place_is_refused_with_an_example(text: str)
 
 def test_automation_is_off_until_a_person_turns_it_on():
     assert automation_sensor().default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def _word(config: Words) -> str:
+    return Path(config.file).read_text()
+
+
+@dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", watches=_word)
+def words(config: Words) -> bytes:
+    """What a person wrote."""
+    return _word(config).encode()
+
+
+def test_a_file_that_people_change_is_read_again_once(instance: dg.DagsterInstance, tmp_path: Path):
+    file = tmp_path / "words.txt"
+    file.write_text("one")
+    settings = {"words": {"file": str(file)}}
+    sensor, definition = changed_files_sensor([words], settings), words.definition({}, {}, settings["words"])
+    resources = {"store": Store(root=str(tmp_path / "data"))}
+    definitions = dg.Definitions([definition], sensors=[sensor], resources=resources)
+
+    def asked() -> list[str | None]:
+        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+            return [request.run_key for request in sensor.evaluate_tick(context).run_requests or []]
+
+    assert asked() == []  # never made: that is automation's to do
+    dg.materialize([definition], instance=instance, resources=resources)
+    assert asked() == []
+    file.write_text("two")
+    [first], [again] = asked(), asked()
+    assert first == again  # of one key Dagster launches one run
+    dg.materialize([definition], instance=instance, resources=resources)
+    assert asked() == []
+    assert (tmp_path / "data" / "words" / "all.txt").read_text() == "two"

@@ -7,6 +7,8 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from vidassets.assets.clip_asset import clip_asset
+from vidassets.automation.launch import launch
 from vidassets.automation.status import Board, State, contiguous
 from vidassets.automation.work import Workload
 from vidassets.storage.store import ArtifactStore
@@ -102,6 +104,35 @@ def test_what_is_stale_here_is_stale_to_dagster(toy: Toy, clips: tuple[str, str]
     theirs = [resolver.get_status(dg.AssetKey(asset), "a") is StaleStatus.STALE for asset in CHAIN]
     ours = [state is State.STALE for state, _ in states(board(toy, launch={"doubled": {"factor": 5}}))]
     assert ours == theirs == [False, False, True]
+
+
+def test_what_reads_an_asset_over_all_clips_waits_while_that_is_not_made(toy: Toy):
+    toy.add(a="1")
+    toy.run("number", "doubled", clips="a")
+    waits = below_the_total(toy).cells["share", "a"]
+    assert (waits.state, waits.reason) == (State.WAITING, "total has not been made yet")
+    assert below_the_total(toy).to_do("a", ["number", "doubled", "share"]) == []
+
+
+def test_once_that_is_made_it_is_missing(toy: Toy):
+    toy.add(a="1")
+    toy.run("number", "doubled", clips="a")
+    launch(toy_definitions(toy.home), toy.instance, total.keys)
+    assert below_the_total(toy).to_do("a", ["number", "doubled", "share"]) == ["share"]
+
+
+@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt")
+def share(number: bytes, total: bytes) -> bytes:
+    """Of the sum over all clips."""
+    return f"{int(number) / int(total)}".encode()
+
+
+def below_the_total(toy: Toy) -> Board:
+    assets = [number, doubled, share]
+    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, total)}
+    graph = toy_definitions(toy.home).resolve_asset_graph()
+    versions = {one.name: graph.get(dg.AssetKey(one.name)).code_version or "" for one in (number, doubled)}
+    return Board(toy.instance, ArtifactStore(toy.home / "data"), assets, catalog, versions | {"share": "1"}, ["a"])
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,19 @@ def test_the_asset_over_all_clips_is_made_when_a_clip_changed_and_only_then(toy:
     assert (times_made(), toy.artifact("total", "all")) == (2, "14")
 
 
+def test_an_asset_over_all_clips_is_made_after_a_clip_it_reads_and_told_where_it_fails(toy: Toy):
+    toy.add(a="1", b="2")
+    work = workload(toy, ["a", "b"])
+    work.do(lambda runs: None)
+    assert (work.failures, work.waiting()) == ({}, {})
+    (toy.home / "data" / "doubled" / "a.txt").write_text("no number")
+    forced = workload(toy, ["a", "b"], force=True)
+    forced.clip_assets = []
+    forced.do(lambda runs: None)
+    assert list(forced.failures) == ["total"]
+    assert "invalid literal for int()" in forced.failures["total"]
+
+
 PRICED = """
 describer:
   class: vidassets.resources.describers.OpenAICompatibleDescriber

@@ -170,3 +170,19 @@ def test_a_row_of_images_csv_finds_its_crop(tmp_path):
     row = read_csv(images_csv(spatter_index([build], {"b0": LOW}), seed=None))[5]
     with h5py.File(build.path) as file:
         assert file[row["dataset"]][int(row["ds_idx"])].tobytes() == crops[5]
+
+
+def test_a_build_that_cannot_be_read_is_told_and_the_others_are_done(tmp_path):
+    good, bad = build_crops(tmp_path, "good", jpegs(2)), build_crops(tmp_path, "bad", jpegs(2))
+    bad.path.write_bytes(b"no HDF5")
+    refused = {}
+    index = spatter_index([bad, good], {}, on_refused=lambda build, error: refused.update({build: error}))
+    assert index["build"].unique().to_list() == ["good"]
+    assert [(build, type(error)) for build, error in refused.items()] == [("bad", ArtifactDamaged)]
+
+
+def test_where_no_build_can_be_read_the_index_is_empty_and_keeps_its_schema(tmp_path):
+    bad = build_crops(tmp_path, "bad", jpegs(2))
+    bad.path.write_bytes(b"no HDF5")
+    index = spatter_index([bad], {}, on_refused=lambda build, error: None)
+    assert check_table(index, spatter_schemas.SpatterIndex).is_empty()

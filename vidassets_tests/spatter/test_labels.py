@@ -1,8 +1,18 @@
 import polars as pl
 import pytest
 
+from vidassets import spatter_schemas
 from vidassets.errors import LabelError
-from vidassets.spatter.labels import BuildLabels, labels_form, labels_from_fields, merge_labels, read_labels_table
+from vidassets.spatter.labels import (
+    BuildLabels,
+    labels_form,
+    labels_from_fields,
+    labels_of_table,
+    labels_table,
+    merge_labels,
+    read_labels_table,
+)
+from vidassets.storage.tables import check_table
 
 
 @pytest.fixture
@@ -116,3 +126,18 @@ def test_the_form_for_a_person_reads_back_as_the_same_labels(tmp_path):
     assert form == b"build,gas_flow,position\nb1,low,mid\nb2,,\n"
     (tmp_path / "form.csv").write_bytes(form)
     assert read_labels_table(tmp_path / "form.csv") == labels
+
+
+def test_labels_come_back_from_their_table_as_they_were():
+    labels = {
+        "b1": BuildLabels("low", "left", {"machine": "007", "layers": [1, 2]}),
+        "b2": BuildLabels(position="mid"),
+        "b3": BuildLabels(),
+    }
+    table = check_table(labels_table(labels), spatter_schemas.SpatterBuildLabels)
+    assert labels_of_table(table) == labels
+
+
+def test_no_labels_are_a_table_without_rows():
+    table = check_table(labels_table({}), spatter_schemas.SpatterBuildLabels)
+    assert (table.height, labels_of_table(table)) == (0, {})

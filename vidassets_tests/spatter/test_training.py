@@ -147,6 +147,26 @@ def test_few_crops_are_learned_in_smaller_batches(tmp_path):
     assert training.batch_size == 10
 
 
+def test_few_crops_are_learned_in_more_epochs(tmp_path):
+    # 640 crops are 64 batches of 10: two epochs make 100 steps at least.
+    training = trained(tmp_path, Recipe(epochs=1, min_steps=100), n_crops=640)
+    assert (len(training.history), training.stopped_early) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "n_crops", "epochs", "patience"),
+    [
+        pytest.param(Recipe(), 65_536 * 2, 20, 5, id="many crops change nothing"),
+        pytest.param(Recipe(), 240, 50, 13, id="patience grows with the epochs"),
+        pytest.param(Recipe(patience_epochs=None), 240, 50, None, id="no patience stays none"),
+        pytest.param(Recipe(min_steps=1), 240, 20, 5, id="one step leaves the epochs as they are"),
+        pytest.param(Recipe(), 0, 1500, 375, id="no crop"),
+    ],
+)
+def test_where_crops_are_few_epochs_are_more(recipe, n_crops, epochs, patience):
+    assert (recipe.epochs_of(n_crops), recipe.patience_of(n_crops)) == (epochs, patience)
+
+
 def test_torch_is_left_as_it_was(tmp_path):
     torch.set_num_threads(2)
     before = torch.get_rng_state(), torch.get_num_threads(), torch.backends.cudnn.deterministic

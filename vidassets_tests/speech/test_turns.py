@@ -4,7 +4,7 @@ import pytest
 
 from vidassets.errors import SpeechError
 from vidassets.speech.rttm import read_rttm, to_rttm
-from vidassets.speech.turns import Told, Turn, channel_turns, diarized, exclusive
+from vidassets.speech.turns import Told, Turn, channel_turns, channels_of_speakers, diarized, exclusive
 from vidassets.speech_schemas import Speakers, SpeakerTurns
 from vidassets_tests.speech.voices import activity, turns
 
@@ -62,6 +62,21 @@ def test_no_turns_are_empty_valid_tables():
 def test_each_channel_with_speech_is_a_speaker():
     both = pl.concat([activity((1.0, 4.0), channel=2), activity((0.0, 2.0), channel=1)])
     assert spans(channel_turns("clip", both)) == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
+
+
+def test_a_speakers_channel_is_that_whose_speech_the_turns_hold_most_of():
+    both = pl.concat([activity((0.0, 2.0), channel=1), activity((1.0, 4.0), channel=2)])
+    assert channels_of_speakers(turns((0.0, 2.0, "S0"), (1.0, 4.0, "S1")), both) == {"S0": 1, "S1": 2}
+
+
+def test_a_speaker_of_many_stretches_has_one_channel():
+    spoken = pl.concat([activity((0.0, 1.0), (5.0, 6.0), channel=0), activity((0.5, 2.0), channel=1)])
+    assert channels_of_speakers(turns((0.0, 1.0, "S0"), (5.0, 6.0, "S0")), spoken) == {"S0": 0}
+
+
+def test_without_speech_no_speaker_has_a_channel():
+    assert channels_of_speakers(turns(), activity()) == {}
+    assert channels_of_speakers(turns((0.0, 1.0, "S0")), activity()) == {}
 
 
 def test_rttm_has_one_line_a_turn():

@@ -49,6 +49,7 @@ def spatter_types(
     spatter_events: AllClips,
     spatter_crops: AllClips,
     spatter_label_decisions: pl.DataFrame,
+    spatter_classifier: bytes,
     config: SpatterTyping,
 ) -> ClipResult:
     """Which kind of spatter each crop of all builds shows: clusters of what is alike, and labels where they are sure.
@@ -58,12 +59,16 @@ def spatter_types(
     """
     from vidassets.spatter.active_labels import label_requests, replay, requests_csv
     from vidassets.spatter.embedding import crop_features
+    from vidassets.spatter.prediction import model_name
     from vidassets.spatter.type_facts import type_facts
     from vidassets.spatter.types import cluster_crops, spatter_types
 
     keys = [key for key in spatter_predictions.keys if key in spatter_events.keys and key in spatter_crops.keys]
     events = pl.concat([spatter_events[key] for key in keys])
-    features = crop_features(pl.concat([spatter_predictions[key] for key in keys]), events)
+    predictions = pl.concat([spatter_predictions[key] for key in keys])
+    # A build that could not be predicted anew keeps what another model said of it: not comparable.
+    of_now = predictions.filter(pl.col("model") == model_name(spatter_classifier))
+    features = crop_features(of_now, events)
     numbers = [number for number in config.n_clusters if 4 * number <= len(features.crops)]
     if not numbers:
         raise InputsAwaited(

@@ -184,7 +184,7 @@ def speaker_decisions(config: DecisionsTable) -> ClipResult:
             table = table.with_columns(
                 pl.lit(None, pl.String).alias(name) for name in ("decided_by",) if name not in table.columns
             )
-            table = table.select(schema)
+            table = table.select(schema.names())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SpeechError(
                 f"{config.table}: does not read as decisions on speakers ({str(error).splitlines()[0]}). Give a CSV "
