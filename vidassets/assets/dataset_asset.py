@@ -138,8 +138,9 @@ class _DatasetStep:
             if artifact.schema is not None:
                 metadata["dagster/row_count"] = len(made[artifact.name])
             if artifact is asset.artifact:
-                metadata |= {"clips": max(counts, default=0), **result.metadata}
-                metadata["clips_without_input"] = len(registered) - min(counts, default=len(registered))
+                metadata |= result.metadata
+                if counts:
+                    metadata |= {"clips": max(counts), "clips_without_input": len(registered) - min(counts)}
                 metadata["seconds"] = round(time.perf_counter() - started, 3)
                 if markdown := self._previewed(values, made):
                     metadata["preview"] = dg.MetadataValue.md(markdown)

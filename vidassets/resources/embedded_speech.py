@@ -52,6 +52,7 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
             "pocketsphinx_weights": model_identity(str(_sphinx_model())),
             "longest_s": str(self.longest_s),
             "second_pass": str(self.second_pass),
+            "activity_threshold": str(self.activity_threshold),
         }
 
     def execution(self) -> dict[str, str | int]:

@@ -1,0 +1,184 @@
+"""The sample episode, heard by the embedded models, against what is true of it."""
+
+import json
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pysubs2
+import pytest
+import webvtt
+from jsonschema import Draft202012Validator
+
+from vidassets.assets.speech.subtitles import TIMED
+from vidassets.speech.rttm import read_rttm
+from vidassets.speech.speech_document import document_schema
+from vidassets.speech_schemas import SpeakerTurns, TranscriptWords
+from vidassets_tests.assets.speech.conftest import Everything
+from vidassets_tests.assets.speech.spoken_clips import SpokenClips
+from vidassets_tests.speech.recordings import truth
+
+EPISODE = "pioneers-s01e02"
+SPEAKERS = {"eileen-collins": "S0", "grace-hopper": "S1"}
+DURATION_S, STEP_S = 28.0, 0.01
+FORMATS = ["vtt", "srt", "ass"]
+Span = tuple[float, float, str]
+
+
+@pytest.fixture(scope="module")
+def clips(everything: Everything) -> SpokenClips:
+    return everything.clips
+
+
+@pytest.fixture(scope="module")
+def document(clips: SpokenClips) -> dict:
+    return json.loads(clips.blob("speech_document", "json", EPISODE))
+
+
+def heard_words(clips: SpokenClips) -> list[tuple[dict, dict]]:
+    """Words of the truth with what was heard as them, in the order in which both come."""
+    spoken = sorted(truth()["words"], key=lambda word: word["start_s"])
+    heard = TranscriptWords.validate(clips.table("transcript_words", EPISODE)).to_dicts()
+    same = SequenceMatcher(None, [one["word"] for one in spoken], [one["text"] for one in heard], autojunk=False)
+    return [
+        (spoken[block.a + n], heard[block.b + n]) for block in same.get_matching_blocks() for n in range(block.size)
+    ]
+
+
+def test_nine_words_of_ten_are_heard_but_where_two_speak_at_once(clips: SpokenClips):
+    known = [word for word in truth()["words"] if word["sentence"] not in (4, 5)]
+    assert sum(true["sentence"] not in (4, 5) for true, _ in heard_words(clips)) / len(known) >= 0.9
+
+
+def test_the_words_that_are_heard_lie_within_a_fifth_of_a_second_of_the_truth(clips: SpokenClips):
+    edges = [(true[edge] - heard[edge]) for true, heard in heard_words(clips) for edge in ("start_s", "end_s")]
+    assert max(map(abs, edges)) <= 0.2
+
+
+def test_every_word_has_its_speaker(clips: SpokenClips):
+    people = [sentence["person"] for sentence in truth()["sentences"]]
+    assert [heard["speaker"] for _, heard in heard_words(clips)] == [
+        SPEAKERS[people[true["sentence"]]] for true, _ in heard_words(clips)
+    ]
+
+
+def test_without_a_voice_bank_nobody_is_named(clips: SpokenClips):
+    assert clips.table("speaker_names", EPISODE).select("person", "source").rows() == [(None, None)] * 2
+
+
+def on_grid(turns: list[Span], speakers: list[str]) -> np.ndarray:
+    """bool (speakers, steps of 10 ms): who speaks."""
+    middles_s = np.arange(0, DURATION_S, STEP_S) + STEP_S / 2
+    rows = [[(start <= middles_s) & (middles_s < end) for start, end, who in turns if who == one] for one in speakers]
+    return np.array([np.any(row, axis=0) for row in rows])
+
+
+def diarization_error_rate(told: list[Span], true: list[Span]) -> float:
+    """Missed, false and confused speech by all speech, without a collar; speakers mapped for the best."""
+    reference, hypothesis = on_grid(true, list(SPEAKERS)), on_grid(told, ["S0", "S1"])
+    n_true, n_told = reference.sum(axis=0), hypothesis.sum(axis=0)
+    n_right = max((reference & mapped).sum() for mapped in (hypothesis, hypothesis[::-1]))
+    return float((np.maximum(n_true, n_told).sum() - n_right) / n_true.sum())
+
+
+def test_the_two_voices_are_told_apart_with_the_turns_of_the_truth(clips: SpokenClips):
+    sentences = [(one["start_s"], one["end_s"], one["person"]) for one in truth()["sentences"]]
+    turns = SpeakerTurns.validate(clips.table("speaker_turns", EPISODE)).select("start_s", "end_s", "speaker").rows()
+    assert {speaker for *_, speaker in turns} == {"S0", "S1"}
+    assert diarization_error_rate(turns, sentences) <= 0.15
+
+
+def test_the_error_rate_of_this_test_counts_missed_false_and_confused_speech():
+    true = [(0.0, 10.0, "eileen-collins"), (8.0, 12.0, "grace-hopper")]
+    told = [(0.0, 10.0, "S1"), (10.0, 11.0, "S0"), (11.0, 13.0, "S1")]
+    # 14 s of speech: 2 s of overlap missed, 1 s confused, 1 s false.
+    assert diarization_error_rate(told, true) == pytest.approx(4 / 14)
+
+
+def shown(clips: SpokenClips, extension: str) -> list[tuple[int, int, str]]:
+    """Begin and end of every cue in milliseconds, and its text without marks, as another's parser reads them."""
+    name = "subtitles" if extension == "vtt" else f"subtitles_{extension}"
+    text = clips.blob(name, extension, EPISODE).decode()
+    if extension == "vtt":
+        captions = webvtt.from_string(text).captions
+        spans = [(one.start_time.in_milliseconds(), one.end_time.in_milliseconds()) for one in captions]
+        return [(*span, one.text) for span, one in zip(spans, captions, strict=True)]
+    return [(one.start, one.end, one.plaintext) for one in pysubs2.SSAFile.from_string(text, format_=extension)]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_every_word_is_in_the_subtitles(clips: SpokenClips, extension: str):
+    words = clips.table("transcript_words", EPISODE)["text"].to_list()
+    assert " ".join(text for *_, text in shown(clips, extension)).split() == words
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_subtitles_never_overlap_and_never_run_backwards(clips: SpokenClips, extension: str):
+    spans = [(begin, end) for begin, end, _ in shown(clips, extension)]
+    assert all(begin < end for begin, end in spans)
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+
+
+def test_the_document_keeps_its_schema(document: dict):
+    assert list(Draft202012Validator(document_schema()).iter_errors(document)) == []
+
+
+def test_the_document_tells_which_models_heard_it(document: dict):
+    models = document["metadata"]["models"]
+    assert models["recognition"]["model"] == "silero-vad, pocketsphinx en-us"
+    assert models["speakers"]["model"] == "resemblyzer"
+    assert all(models["recognition"][name][0].isdigit() for name in ("silero-vad", "pocketsphinx"))
+
+
+def test_the_document_tells_the_seconds_that_are_recorded_of_what_it_is_made_from(clips: SpokenClips, document: dict):
+    recorded = [clips.figures(asset, EPISODE)["seconds"] for asset in TIMED]
+    assert min(recorded) > 0
+    assert document["metadata"]["processing_s"] == pytest.approx(sum(recorded), abs=1e-3)
+
+
+def test_the_document_holds_every_word_with_its_features_twice_told_alike(clips: SpokenClips, document: dict):
+    inside = [word for segment in document["segments"] for word in segment["words"]]
+    assert [(word["word"], word["start_s"]) for word in inside] == [
+        (word["word"], word["start_s"]) for word in document["word_segments"]
+    ]
+    loudness = clips.table("word_acoustics", EPISODE)["intensity_mean_db"].to_list()
+    told = [word["acoustic_features"]["intensity_mean_db"] for word in inside]
+    assert told == pytest.approx(loudness, abs=1e-5)
+
+
+def test_the_turns_read_back_from_rttm(clips: SpokenClips):
+    told = read_rttm(clips.blob("speaker_turns_rttm", "rttm", EPISODE).decode())
+    turns = clips.table("speaker_turns", EPISODE)
+    assert told["recording"].unique().to_list() == [EPISODE]
+    assert told["speaker"].to_list() == turns["speaker"].to_list()
+    for edge in ("start_s", "end_s"):
+        assert told[edge].to_list() == pytest.approx(turns[edge].to_list(), abs=1e-3)
+
+
+def test_the_one_voice_lies_above_the_other_and_no_two_words_sound_the_same(clips: SpokenClips):
+    words = clips.table("word_acoustics", EPISODE)
+    median_hz = dict(words.group_by("speaker").agg(pl.col("f0_median_hz").median()).iter_rows())
+    assert median_hz["S0"] > 1.3 * median_hz["S1"]
+    features = ("f0_median_hz", "intensity_mean_db", "spectral_centroid_mean_hz", "zero_crossing_rate_mean")
+    assert all(words[name].drop_nulls().n_unique() > 0.8 * len(words) for name in features)
+
+
+@pytest.mark.parametrize(
+    ("asset", "says"),
+    [
+        pytest.param("audio", "LUFS", id="loudness of the sound"),
+        pytest.param("transcript", "Draft quality", id="quality of the words"),
+        pytest.param("transcript", "data:image/", id="timeline of the words"),
+        pytest.param("speaker_turns", "| S0 |", id="times of the speakers"),
+        pytest.param("word_acoustics", "data:image/", id="course of the pitch"),
+        pytest.param("subtitles", "data:image/", id="timeline of the subtitles"),
+    ],
+)
+def test_its_pages_show(clips: SpokenClips, asset: str, says: str):
+    assert says in clips.figures(asset, EPISODE)["preview"]
+
+
+@pytest.mark.parametrize("model", ["silero-vad", "pocketsphinx", "resemblyzer"])
+def test_a_model_is_loaded_once_for_all_clips_of_a_run(everything: Everything, model: str):
+    assert everything.loads[model] == 1
