@@ -77,30 +77,44 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Register videos as partitions; they stay where they are. Adding again notices what was replaced or moved."""
-    from vidassets.automation.registration import Registration, register
-    from vidassets.sources.find import find_videos
-
-    total = Registration()
     with _opened() as deployment:
-        # All are looked at before any is registered: a misspelt path leaves nothing half done.
-        for found in [find_videos(path, kind.value) for path in paths]:
-            result = register(deployment.instance, deployment.store, found.sources)
-            total.refused |= {one.uri: one.reason for one in found.refused} | result.refused
-            for name in ("added", "replaced", "moved", "unchanged"):
-                getattr(total, name).extend(getattr(result, name))
+        total = _registered(deployment, paths, kind)
     if as_json:
         print(json.dumps(vars(total)))
     else:
-        for reason in dict.fromkeys(total.refused.values()):
-            err.print("[red]refused[/] ", end="")
-            err.print(reason, markup=False, highlight=False)
+        _print_refused(total)
         counts = ", ".join(f"{len(keys)} {name}" for name, keys in vars(total).items() if keys) or "nothing found"
         out.print(f"{kind.value}s: {counts}", highlight=False)
     raise typer.Exit(1 if total.refused else 0)
 
 
+def _registered(deployment: Any, paths: list[str], kind: Kind) -> Any:
+    """The `Registration` of all videos of these places."""
+    from vidassets.automation.registration import Registration, register
+    from vidassets.sources.find import find_videos
+
+    total = Registration()
+    # All are looked at before any is registered: a misspelt path leaves nothing half done.
+    for found in [find_videos(path, kind.value) for path in paths]:
+        result = register(deployment.instance, deployment.store, found.sources)
+        total.refused |= {one.uri: one.reason for one in found.refused} | result.refused
+        for name in ("added", "replaced", "moved", "unchanged"):
+            getattr(total, name).extend(getattr(result, name))
+    return total
+
+
+def _print_refused(total: Any) -> None:
+    for reason in dict.fromkeys(total.refused.values()):
+        err.print("[red]refused[/] ", end="")
+        err.print(reason, markup=False, highlight=False)
+
+
 @app.command()
 def run(
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Add these videos first, and work on them alone; without any: on all.")
+    ] = None,
+    kind: Annotated[Kind, typer.Option(help="What the videos to add are.")] = Kind.CLIP,
     select: Annotated[
         str, typer.Option(help="Assets, with commas between, as Dagster selects them: frames, shots+, '*shots'.")
     ] = "",
@@ -112,10 +126,16 @@ def run(
     """Materialise what is missing, stale or failed, and nothing else; prints a table of all clips."""
     from vidassets.automation.registration import refresh
     from vidassets.progress import shown
+    from vidassets.tables import verdict_line
 
     with _opened() as deployment:
         gone = refresh(deployment.instance, deployment.store)
-        keys = _chosen(deployment, clips)
+        if paths and clips:
+            raise ProfileError("Videos to add and --clips: name either the one or the other.")
+        total = _registered(deployment, paths or [], kind)
+        _print_refused(total)
+        added = {*total.added, *total.replaced, *total.moved, *total.unchanged}
+        keys = [key for key in _chosen(deployment, clips) if not paths or key in added]
         work = deployment.workload(
             keys, [one.strip() for one in select.split(",") if one.strip()], _settings(settings or []), force
         )
@@ -133,11 +153,13 @@ def run(
             )
         rows = _rows(deployment, keys)
         _print_rows(deployment, rows, as_json)
-        if not done and not as_json:
+        if not done and not as_json and keys:
             out.print("All is up to date: nothing to do.")
         worked_on = {clip for _, clip in done} & set(keys)
         # A part of the graph was asked for: only that part's failures count.
         board = work.board()
+        for line in filter(None, (verdict_line(board, key) for key in keys if paths and not as_json)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         bad = [clip for clip in keys if board.to_do(clip, [asset.name for asset in work.clip_assets])]
         if bad and not as_json:
             err.print(
@@ -149,7 +171,7 @@ def run(
         for name, cause in work.failures.items():
             err.print(f"[red]failed[/] [cyan]{name}[/] ", end="", highlight=False)
             err.print(cause, markup=False, highlight=False)
-    raise typer.Exit(1 if bad or work.failures else 0)
+    raise typer.Exit(1 if bad or work.failures or total.refused else 0)
 
 
 @app.command()

@@ -60,6 +60,23 @@ def _worst(cells: Mapping[str, Cell]) -> tuple[State, str, Cell]:
     return cells[asset].state, asset, cells[asset]
 
 
+def verdict_line(board: Board, clip: str) -> str | None:
+    """What the classifier says of a build, how sure it is, whether it knows such spatter; None without a verdict."""
+
+    def told(asset: str, name: str) -> Any:
+        cell = board.cells.get((asset, clip))
+        value = cell.made.metadata.get(name) if cell and cell.made else None
+        return value.value if value is not None else None
+
+    if (verdict := told("spatter_verdict", "verdict")) is None:
+        return None
+    words = [f"{clip}: gas flow {verdict}"]
+    if probability := told("spatter_verdict", "probability_of_high"):
+        words.append(f"probability of high flow {probability}")
+    words += [text for text in (told("spatter_verdict", "reason"), told("spatter_drift", "detail")) if text]
+    return "; ".join(words)
+
+
 def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One row per clip; of the figures those that any of them has."""
     figures = ("frames", "shots", "words", "speakers", "crops", "verdict", "cost_usd")

@@ -581,3 +581,25 @@ def _body(bucket: S3Bucket, key: str) -> bytes:
 def _flat(text: str) -> str:
     """One line of what was folded at the width of a terminal."""
     return " ".join(text.split())
+
+
+def test_videos_named_to_run_are_added_and_worked_on_alone(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    other = film(home.path / "elsewhere" / "b.mp4")
+    said = home.command("run", str(other), "--kind", "clip", "--select", "raw_clip", "--json")
+    assert (said.code, [row["clip"] for row in said.json]) == (0, ["b"])
+    assert changed({}, home.events()) == {"b": ["raw_clip"]}
+    again = home.command("run", str(other), "--select", "raw_clip")
+    assert "nothing to do" in again.out
+
+
+def test_what_run_cannot_add_is_refused_and_the_rest_is_done(home: Home):
+    film(home.videos / "a.mp4")
+    for name in ("b.mp4", "b.mkv"):
+        (home.videos / name).write_bytes(b"of one key")
+    said = home.command("run", str(home.videos), "--select", "raw_clip", "--json")
+    assert (said.code, [row["clip"] for row in said.json]) == (1, ["a"])
+    assert "would share the key 'b'" in _flat(said.err)
+    both = home.command("run", str(home.videos), "--clips", "a")
+    assert (both.code, "either the one or the other" in _flat(both.err)) == (2, True)

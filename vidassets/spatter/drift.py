@@ -154,7 +154,7 @@ def drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl
         alarm = index > threshold and share >= MIN_OUTLYING_SHARE
         row |= {"stability_index": index, "threshold": threshold, "outlying_share": share, "alarm": alarm}
         row["detail"] = (
-            f"is {'' if alarm else 'not '}unlike the training data: stability index {index:.2f} "
+            f"{'unlike' if alarm else 'like'} the training data: stability index {index:.2f} "
             f"{'>' if index > threshold else '≤'} {threshold:.2f}, "
             f"{share:.0%} of {len(scored)} crops farther out than 99 % of training's"
         )

@@ -54,7 +54,7 @@ def test_a_shifted_build_raises_the_alarm(n_crops):
     row = drift_of(crops_of(rng, 0, n_crops, shift=3.0), reference_of(rng))
     assert row["alarm"]
     assert row["outlying_share"] > 0.2
-    assert row["detail"].startswith("is unlike the training data")
+    assert row["detail"].startswith("unlike the training data")
 
 
 def test_a_build_no_odder_than_the_training_builds_are_raises_no_alarm():

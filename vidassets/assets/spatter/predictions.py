@@ -100,11 +100,13 @@ def _like_training(drift: pl.DataFrame) -> Verdict:
         )
     ],
 )
-def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> pl.DataFrame:
+def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> ClipResult:
     """How unlike the classifier's training data a build is: a verdict on what it has never seen is a guess."""
     from vidassets.spatter.drift import DriftReference, drift
 
-    return drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
+    table = drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
+    row = table.row(0, named=True)
+    return ClipResult(table, {"alarm": row["alarm"], "detail": row["detail"]})
 
 
 def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips) -> str:
