@@ -195,7 +195,7 @@ class AcousticFrames(ClipTable):
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     channel = dy.Int32(primary_key=True, min=0)
     grid_index = dy.Int64(primary_key=True, min=0, description="0, 1, 2 … every 10 ms")
-    pts_s = dy.Float64(description="the middle of the window that is measured")
+    pts_s = dy.Float64(description="the middle of its 10 ms; the window is around it, or the nearest within the sound")
     f0_hz = dy.Float32(nullable=True, min=0, description="pitch; null where unvoiced")
     voiced_probability = dy.Float32(min=0, max=1)
     intensity_db = dy.Float32(description="dB relative to full scale; -120 for digital silence")
@@ -215,7 +215,7 @@ class Acoustics(ClipTable):
     end_s = dy.Float64()
     speaker = dy.String(nullable=True)
     f0_median_hz = dy.Float32(
-        nullable=True, min=0, description="of the 10 ms grid under it, voiced; null: nothing voiced"
+        nullable=True, min=0, description="of its windows every 10 ms that are voiced; null: none is"
     )
     f0_mean_hz = dy.Float32(nullable=True, min=0)
     f0_std_hz = dy.Float32(nullable=True, min=0)
@@ -228,7 +228,7 @@ class Acoustics(ClipTable):
     intensity_max_db = dy.Float32(nullable=True)
     intensity_to_speaker_db = dy.Float32(nullable=True, description="its mean to the speaker's median in the clip")
     level = dy.String(nullable=True, regex=r"^(low|medium|high|emphasis)$", description="relative to the speaker")
-    spectral_centroid_mean_hz = dy.Float32(nullable=True, min=0)
+    spectral_centroid_mean_hz = dy.Float32(nullable=True, min=0, description="like all below: over what is not silent")
     spectral_centroid_std_hz = dy.Float32(nullable=True, min=0)
     spectral_rolloff_mean_hz = dy.Float32(nullable=True, min=0)
     spectral_bandwidth_mean_hz = dy.Float32(nullable=True, min=0)

