@@ -125,8 +125,9 @@ def run(
 ) -> None:
     """Materialise what is missing, stale or failed, and nothing else; prints a table of all clips."""
     from vidassets.automation.registration import refresh
+    from vidassets.automation.status import State
     from vidassets.progress import shown
-    from vidassets.tables import verdict_line
+    from vidassets.tables import COLOURS, verdict_line
 
     with _opened() as deployment:
         gone = refresh(deployment.instance, deployment.store)
@@ -165,13 +166,15 @@ def run(
             err.print(
                 f"{len(bad)} of {len(keys)} clips are not up to date ({len(worked_on)} worked on).", highlight=False
             )
-        for name, reason in work.waiting().items():
-            err.print(f"[cyan]waiting[/] [cyan]{name}[/] ", end="", highlight=False)
-            err.print(reason, markup=False, highlight=False)
+        unfinished = work.unfinished()
+        for name, cell in unfinished.items():
+            err.print(f"[{COLOURS[cell.state]}]{cell.state}[/] [cyan]{name}[/] ", end="", highlight=False)
+            err.print(cell.reason, markup=False, highlight=False)
         for name, cause in work.failures.items():
             err.print(f"[red]failed[/] [cyan]{name}[/] ", end="", highlight=False)
             err.print(cause, markup=False, highlight=False)
-    raise typer.Exit(1 if bad or work.failures or total.refused else 0)
+    lacking = any(cell.state is State.INCOMPLETE for cell in unfinished.values())
+    raise typer.Exit(1 if bad or work.failures or total.refused or lacking else 0)
 
 
 @app.command()

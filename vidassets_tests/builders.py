@@ -17,6 +17,7 @@ import polars as pl
 from typer.testing import CliRunner
 
 from vidassets.assets.lineage import Made, latest
+from vidassets.automation.work import Workload
 from vidassets.cli import app
 from vidassets.deployment import Deployment, opened
 from vidassets.storage.store import ArtifactStore
@@ -173,3 +174,8 @@ def _states(deployment: Deployment) -> dict[tuple[str, str], str]:
 def _made(deployment: Deployment, asset: str) -> dict[str, Made]:
     clips = deployment.instance.get_dynamic_partitions("clips")
     return latest(deployment.instance, dg.AssetKey(asset), clips)
+
+
+def reasons(work: Workload) -> dict[str, str]:
+    """Of every asset over all clips that waits or lacks something, why."""
+    return {name: cell.reason for name, cell in work.unfinished().items()}

@@ -22,6 +22,8 @@ from vidassets.errors import ProfileError
 from vidassets.resources.keys import RESOURCE_KEYS
 from vidassets.schemas import dy
 
+INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some; of a dataset, clips left out
+WAITING_FOR = "waiting_for"  # metadata: why they are still to be done
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings in force when an artifact was made
 PROCESSING = "processing_s"  # parameter: seconds that the assets in `timed` took for the clip
 CLIPS_PER_RUN = 25  # benchmarks/orchestration.py: a clip of 25 in a run costs a fifth of a run of its own
@@ -35,7 +37,7 @@ class ClipResult:
         value: the artifact: a table, or bytes.
         metadata: figures worth a look on the asset's page.
         data_version: given by the asset; without it Dagster's own, from code and inputs.
-        incomplete: how many of its rows are still to be done; the next run goes on with them.
+        incomplete: how many of its rows are still to be done, or of its clips left out; the next run tries again.
         also: the further artifacts of an asset that makes several at once, by name.
     """
 

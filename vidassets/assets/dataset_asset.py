@@ -15,7 +15,7 @@ import dagster as dg
 from dagster._core.definitions.data_version import CODE_VERSION_TAG
 
 from vidassets.assets.artifact import Artifact, Blob, StoredFile
-from vidassets.assets.clip_asset import SETTINGS_TAG, ClipResult
+from vidassets.assets.clip_asset import INCOMPLETE_TAG, SETTINGS_TAG, ClipResult
 from vidassets.assets.condition import up_to_date
 from vidassets.assets.declared_asset import DeclaredAsset, also_made
 from vidassets.assets.lineage import latest, latest_whole
@@ -95,7 +95,7 @@ class DatasetAsset(DeclaredAsset):
             specs=self.specs(
                 self.inputs,
                 code_version,
-                tags={"per": "dataset"},
+                tags={"per": "dataset"} | ({"on_demand": "true"} if self.on_demand else {}),
                 automation_condition=None if self.on_demand else up_to_date(with_some_inputs=True),
                 skippable=True,
             ),
@@ -133,6 +133,7 @@ class _DatasetStep:
         version = self._data_version(result, plain(config), tags)
         counts = [len(one.keys) for one in values.values() if isinstance(one, AllClips)]
         del tags[CODE_VERSION_TAG]  # Dagster's own, on a materialisation
+        tags |= {INCOMPLETE_TAG: str(result.incomplete)} if result.incomplete else {}
         for artifact in asset.artifacts:
             metadata: dict[str, Any] = {"path": store.uri(artifact.name, UNPARTITIONED_KEY, artifact.extension)}
             if artifact.schema is not None:
@@ -187,15 +188,16 @@ def _input(artifact: Artifact, store: ArtifactStore, versions: Mapping[str, str]
     Raises:
         InputsAwaited: nothing is there to hand.
     """
-    if artifact.is_whole:
-        if not versions:
-            raise InputsAwaited(f"{artifact.name} has not been made yet.")
-        return artifact.read(store, UNPARTITIONED_KEY)
-    stored = set(store.keys(artifact.name, artifact.extension))
-    keys = tuple(sorted(set(versions) & stored))
+    stored = set() if artifact.is_whole else set(store.keys(artifact.name, artifact.extension))
+    keys = tuple(sorted(versions if artifact.is_whole else set(versions) & stored))
     if not keys:
-        raise InputsAwaited(f"No clip has {artifact.name} yet.")
-    return AllClips(artifact, store, keys, versions)
+        raise InputsAwaited(not_there(artifact))
+    return artifact.read(store, UNPARTITIONED_KEY) if artifact.is_whole else AllClips(artifact, store, keys, versions)
+
+
+def not_there(artifact: Artifact) -> str:
+    """What is said of an input that there is nothing of."""
+    return f"{artifact.name} has not been made yet." if artifact.is_whole else f"No clip has {artifact.name} yet."
 
 
 def input_versions(

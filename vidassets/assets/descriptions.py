@@ -7,11 +7,10 @@ import dagster as dg
 import polars as pl
 
 from vidassets import schemas
-from vidassets.assets.clip_asset import ClipResult, clip_asset
+from vidassets.assets.clip_asset import WAITING_FOR, ClipResult, clip_asset
 from vidassets.assets.clip_check import ClipCheck, Verdict
 from vidassets.assets.clip_file import ClipFile
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.step import WAITING_FOR
 from vidassets.resources.store import Store
 from vidassets.sources.source import Source
 

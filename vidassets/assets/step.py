@@ -14,7 +14,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from vidassets.assets.artifact import Artifact, StoredFile
-from vidassets.assets.clip_asset import PROCESSING, SETTINGS_TAG, ClipAsset, ClipResult
+from vidassets.assets.clip_asset import INCOMPLETE_TAG, PROCESSING, SETTINGS_TAG, ClipAsset, ClipResult
 from vidassets.assets.lineage import Made, latest, latest_whole, provenance
 from vidassets.assets.prefetch import Inputs, read_ahead
 from vidassets.assets.settings import digest, plain
@@ -22,8 +22,6 @@ from vidassets.errors import VidassetsError
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 from vidassets.storage.tables import check_foreign_key
 
-INCOMPLETE_TAG = "vidassets/incomplete"  # rows still to be done, where there are some
-WAITING_FOR = "waiting_for"  # metadata: why they are still to be done
 FAILED = "vidassets/failed"  # metadata of an observation: this clip's artifact could not be made
 DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
 PROGRESS = logging.getLogger("vidassets.progress")  # one record a clip and asset, for whoever shows progress

@@ -10,12 +10,12 @@ from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.events import DagsterEventType
 
 from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import SETTINGS_TAG, ClipAsset
-from vidassets.assets.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions
+from vidassets.assets.clip_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, ClipAsset
+from vidassets.assets.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions, not_there
 from vidassets.assets.declared_asset import DeclaredAsset
 from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
 from vidassets.assets.settings import digest, plain
-from vidassets.assets.step import FAILED, INCOMPLETE_TAG, WAITING_FOR
+from vidassets.assets.step import FAILED
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 
@@ -153,10 +153,14 @@ def _cell(
         if recorded is not None and recorded != input_version(parent):
             return Cell(State.STALE, f"{name} changed", made)
     if INCOMPLETE_TAG in made.tags:
-        cause = made.metadata.get(WAITING_FOR)
-        reason = f"{made.tags[INCOMPLETE_TAG]} rows still to be done" + (f": {cause.value}" if cause else "")
-        return Cell(State.INCOMPLETE, reason, made)
+        return Cell(State.INCOMPLETE, _lacks(made, "rows still to be done"), made)
     return Cell(State.FRESH, made=made)
+
+
+def _lacks(made: Made, what: str = "left out") -> str:
+    """How much an incomplete artifact lacks, and why."""
+    cause = made.metadata.get(WAITING_FOR)
+    return f"{made.tags[INCOMPLETE_TAG]} {what}" + (f": {cause.value}" if cause else "")
 
 
 def _settings_digest(asset: DeclaredAsset, settings: Mapping[str, Any] | None) -> str | None:
@@ -188,8 +192,11 @@ def dataset_cell(
     if not registered and made is None:
         return Cell(State.WAITING, f"nothing is registered in {asset.partitions.name}")
     config = _config(asset, settings)
+    versions = input_versions(instance, [catalog[name] for name in asset.inputs], registered)
+    if absent := [name for name, found in versions.items() if not found]:
+        return Cell(State.WAITING, not_there(catalog[absent[0]]), made)
     tags = {
-        INPUTS_TAG: digest(input_versions(instance, [catalog[name] for name in asset.inputs], registered)),
+        INPUTS_TAG: digest(versions),
         SETTINGS_TAG: digest(plain(config)),
         CODE_VERSION_TAG: version,
     }
@@ -208,7 +215,8 @@ def dataset_cell(
         WATCHED_TAG: "a file that it reads changed",
     }
     stale = (reason for tag, reason in reasons.items() if made.tags.get(tag) != tags.get(tag))
-    return next((Cell(State.STALE, reason, made) for reason in stale), Cell(State.FRESH, made=made))
+    fresh = Cell(State.INCOMPLETE, _lacks(made), made) if INCOMPLETE_TAG in made.tags else Cell(State.FRESH, made=made)
+    return next((Cell(State.STALE, reason, made) for reason in stale), fresh)
 
 
 def _waits(instance: dg.DagsterInstance, asset: dg.AssetKey, tags: Mapping[str, str], made: Made | None) -> str | None:

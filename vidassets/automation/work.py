@@ -75,27 +75,25 @@ class Workload:
         """The state of every selected asset over all clips."""
         return {asset.name: self._dataset_cell(asset) for asset in self.dataset_assets}
 
-    def waiting(self) -> dict[str, str]:
-        """Of the selected assets over all clips that wait, though there are clips of their kind, what they wait for."""
-        return {
-            asset.name: cell.reason
-            for asset in self.dataset_assets
-            if self.instance.get_dynamic_partitions(str(asset.partitions.name))
-            and (cell := self._dataset_cell(asset)).state is State.WAITING
-        }
+    def unfinished(self) -> dict[str, Cell]:
+        """Selected assets over all clips that wait or lack something, though there are clips of their kind."""
+        there = [one for one in self.dataset_assets if self.instance.get_dynamic_partitions(str(one.partitions.name))]
+        cells = {asset.name: self._dataset_cell(asset) for asset in there}
+        return {name: cell for name, cell in cells.items() if cell.state in (State.WAITING, State.INCOMPLETE)}
 
     def _dataset_cell(self, asset: DatasetAsset) -> Cell:
         in_force = {**self.profile_settings.get(asset.name, {}), **self.settings.get(asset.name, {})}
         version = self.version(asset.name)
         return dataset_cell(self.instance, self.store, asset, self.catalog, version, in_force)
 
-    def stale_datasets(self) -> set[str]:
-        """Artifacts over all clips that are about to be made: missing or stale, and not failed in this launch."""
-        return {artifact.name for asset in self.dataset_assets if self._is_stale(asset) for artifact in asset.artifacts}
+    def stale_datasets(self, attempted: set[tuple[str, str]]) -> set[str]:
+        """Artifacts over all clips that are about to be made in this launch."""
+        wanted = (asset for asset in self.dataset_assets if self._is_wanted(asset, attempted))
+        return {artifact.name for asset in wanted for artifact in asset.artifacts}
 
     def plan(self, attempted: set[tuple[str, str]]) -> list[PlannedRun]:
         """The runs that are needed now, less what was attempted already."""
-        board, stale = self.board(), self.stale_datasets()
+        board, stale = self.board(), self.stale_datasets(attempted)
         groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for clip in self.clips:
             by_set: dict[str, list[str]] = defaultdict(list)
@@ -121,11 +119,10 @@ class Workload:
         """
         coming, waiting = dict[str, ClipAsset](), set[str]()
         graph, usable, makers = self.definitions.resolve_asset_graph(), (State.FRESH, State.INCOMPLETE), self._makers
-        first_wave = all(key == UNPARTITIONED_KEY for _, key in attempted)
         for asset in self.clip_assets:
             if (asset.name, clip) not in board.cells:
                 continue
-            forced = self.force and first_wave and board.cells[asset.name, clip].state is not State.WAITING
+            forced = self.force and board.cells[asset.name, clip].state is not State.WAITING
             wanted = forced or board.to_do(clip, [asset.name])
             parents = {key.to_user_string() for key in graph.get(dg.AssetKey(asset.name)).parent_keys}
             inputs = {makers[name] for name in parents if name in makers}
@@ -139,8 +136,14 @@ class Workload:
             elif inputs & set(coming):
                 waiting.add(asset.name)
 
-    def _is_stale(self, asset: DatasetAsset) -> bool:
-        return asset.name not in self.failures and self._dataset_cell(asset).state in (State.MISSING, State.STALE)
+    def _is_wanted(self, asset: DatasetAsset, attempted: set[tuple[str, str]]) -> bool:
+        """Missing, stale, or forced, and not failed in this launch; incomplete, and not tried in it."""
+        if asset.name in self.failures:
+            return False
+        is_new, state = (asset.name, UNPARTITIONED_KEY) not in attempted, self._dataset_cell(asset).state
+        if state in (State.MISSING, State.STALE):
+            return True
+        return is_new and (state is State.INCOMPLETE or (self.force and state is not State.WAITING))
 
     def do(self, on_wave: Callable[[Sequence[PlannedRun]], None]) -> set[tuple[str, str]]:
         """Run what is needed, in waves: what a wave made may make more of it stale. Returns the cells worked on.
@@ -179,8 +182,7 @@ class Workload:
 
     def _made(self, asset: DatasetAsset, attempted: set[tuple[str, str]], tags: Mapping[str, str]) -> bool:
         """Make an asset over all clips, if it is not up to date; whether it was worked on."""
-        forced = self.force and (asset.name, UNPARTITIONED_KEY) not in attempted
-        if asset.name in self.failures or not (forced or self._is_stale(asset)):
+        if not self._is_wanted(asset, attempted):
             return False
         chosen = {asset.name: self.settings[asset.name]} if asset.name in self.settings else {}
         run = launch(self.definitions, self.instance, asset.keys, config=chosen, tags=tags)

@@ -115,6 +115,8 @@ def verdict(
         row["probability"] = float(probability.mean())
         row["low"], row["high"], row["interval"] = interval
     word, reason = _decide(len(scored), interval, threshold, min_crops)
+    if interval is not None and word == "undecided" and row["n_layers"] == 1:
+        reason = f"{reason}; all crops are of one layer: is `layer_gap_frames` right for this recording?"
     row |= {"verdict": word, "reason": reason}
     return spatter_schemas.SpatterVerdicts.validate(pl.DataFrame([row]), cast=True)
 

@@ -16,6 +16,7 @@ from vidassets.automation.work import Workload
 from vidassets.errors import InputsAwaited, LabelError
 from vidassets.resources.store import Store
 from vidassets_tests.assets.conftest import Toy
+from vidassets_tests.builders import reasons
 from vidassets_tests.toy_graph import SOURCE, number
 
 
@@ -171,7 +172,7 @@ def test_what_it_needs_and_is_not_there_makes_it_wait_and_is_told(toy: Toy):
     toy.add(a="5", b="6")
     work = done(toy, least=3)
     assert work.failures == {}
-    assert work.waiting() == {
+    assert reasons(work) == {
         "total": "2 numbers of 3 are there.",
         "halved": "total has not been made yet.",
     }
@@ -212,7 +213,7 @@ def test_what_was_made_and_has_to_wait_now_is_kept(toy: Toy):
 
 def test_with_no_clip_that_has_the_input_it_waits(toy: Toy):
     toy.add(a="corrupt")
-    assert done(toy).waiting()["total"] == "No clip has number yet."
+    assert reasons(done(toy))["total"] == "No clip has number yet."
 
 
 def test_a_mistake_is_a_failure_and_the_one_below_waits(toy: Toy):
@@ -226,7 +227,7 @@ def test_a_mistake_is_a_failure_and_the_one_below_waits(toy: Toy):
 def test_where_nothing_is_registered_it_waits_and_no_command_says_so(toy: Toy):
     work = done(toy)
     assert work.dataset_cells()["total"] == Cell(State.WAITING, "nothing is registered in clips")
-    assert (work.waiting(), toy.instance.get_runs_count()) == ({}, 0)
+    assert (reasons(work), toy.instance.get_runs_count()) == ({}, 0)
 
 
 def test_one_on_demand_is_made_where_it_is_asked_for_and_by_no_automation(toy: Toy):

@@ -8,7 +8,7 @@ import pytest
 from vidassets.automation.work import PlannedRun, Workload
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.assets.conftest import CHAIN, Toy, toy
-from vidassets_tests.builders import Home, film
+from vidassets_tests.builders import Home, film, reasons
 from vidassets_tests.descriptions.wire_server import WireServer
 from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
 
@@ -99,7 +99,7 @@ def test_an_asset_over_all_clips_is_made_after_a_clip_it_reads_and_told_where_it
     toy.add(a="1", b="2")
     work = workload(toy, ["a", "b"])
     work.do(lambda runs: None)
-    assert (work.failures, work.waiting()) == ({}, {})
+    assert (work.failures, reasons(work)) == ({}, {})
     (toy.home / "data" / "doubled" / "a.txt").write_text("no number")
     forced = workload(toy, ["a", "b"], force=True)
     forced.clip_assets = []
@@ -128,7 +128,7 @@ describer:
 
 @pytest.fixture(scope="module")
 def spent(tmp_path_factory: pytest.TempPathFactory):
-    """Six clips of a frame each, in three runs of one command, besides those over all clips, with money for three answers; then with enough."""
+    """Six clips of a frame each, by one command with money for three answers; then with enough."""
     home = Home(tmp_path_factory.mktemp("spent"))
     for place, name in enumerate("abcdef"):
         film(home.videos / f"{name}.mp4", place=place, sidecar={"worker_id": name})

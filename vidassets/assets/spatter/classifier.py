@@ -122,6 +122,7 @@ def spatter_classifier(
     training goes on from its last epoch; the same seed gives the same weights on a CPU.
     """
     from vidassets.spatter.onnx_export import export_onnx, max_difference
+    from vidassets.spatter.prediction import model_name
     from vidassets.spatter.recipe import fingerprint
 
     recipe, split = recipe_of(config), split_of(spatter_index, config)
@@ -159,7 +160,7 @@ def spatter_classifier(
     difference = max_difference(learned.training.network, onnx)
     metadata = _figures(learned, evaluations, spatter_index) | {"onnx_max_difference": difference}
     metadata["preview"] = dg.MetadataValue.md("\n\n".join(picture(png, name) for name, png in pictures.items()))
-    return ClipResult(onnx, metadata, also=also)
+    return ClipResult(onnx, metadata, data_version=model_name(onnx), also=also)
 
 
 def _learn(

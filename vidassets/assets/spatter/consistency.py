@@ -63,7 +63,7 @@ def _drawn(crops: "SpatterDataset", at_most: int, rng: "np.random.Generator") ->
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_on_demand",
     kinds={"parquet", "pytorch"},
     version="1",
     schema=spatter_schemas.SpatterConsistency,

@@ -1,5 +1,7 @@
 """The crops of an index as what a network learns from, opened from the store for as long as it takes."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -93,16 +95,16 @@ def crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, spl
             return crops
 
         parts = {name: part(name) for name in ("train", "validation", "test")}
-        yield CropSets(**parts, data_hash=_data_hash(parts, store, builds.values(), choice))
+        yield CropSets(**parts, data_hash=_data_hash(parts, files.values(), choice))
 
 
-def _data_hash(
-    parts: "dict[str, SpatterDataset]", store: ArtifactStore, builds: Iterable[str], choice: CropChoice
-) -> str:
+def _data_hash(parts: "dict[str, SpatterDataset]", files: Iterable[Path], choice: CropChoice) -> str:
     """Of what is learned from and judged by: rows, labels, the crops files as they are now."""
-    told = sha256(choice.model_dump_json().encode())
+    chosen = {name: getattr(choice, name) for name in CropChoice.model_fields}
+    told = sha256(json.dumps(chosen, sort_keys=True).encode())
     for name, crops in parts.items():
         told.update(name.encode() + crops.crops.select("build", "dataset", "ds_idx", "label").write_csv().encode())
-    for build in builds:
-        told.update(f"{build} {store.stat(CROPS[0], build, CROPS[1])}".encode())
+    for path in files:
+        with path.open("rb") as file:
+            told.update(hashlib.file_digest(file, "sha256").digest())
     return told.hexdigest()[:16]

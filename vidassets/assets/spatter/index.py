@@ -9,12 +9,12 @@ from pydantic import Field
 
 from vidassets import spatter_schemas
 from vidassets.assets.artifact import Blob
-from vidassets.assets.clip_asset import ClipResult
+from vidassets.assets.clip_asset import WAITING_FOR, ClipResult
 from vidassets.assets.dataset_asset import AllClips, dataset_asset
 from vidassets.assets.partitions import builds
 from vidassets.assets.raw_clip import EXTRACTION
 from vidassets.assets.settings import digest
-from vidassets.errors import InputsAwaited, VidassetsError
+from vidassets.errors import InputsAwaited, SpatterError, VidassetsError
 from vidassets.sources.source import Source
 
 if TYPE_CHECKING:
@@ -105,19 +105,21 @@ def spatter_index(
         crops(), labels, config.seed, on_refused=lambda build, error: left_out.update({build: str(error)})
     )
     used = [build for build in told if build not in left_out]
+    if not used and left_out:
+        raise SpatterError("No build can be learned from. " + " ".join(left_out.values()))
     if not used:
         raise InputsAwaited(
             "No build has a gas flow to learn from: write `gas_flow` (low, high) into the sidecar NAME.json of a "
             "build, or into a table of labels (assets: spatter_build_labels: table: PATH in the profile)."
-            + "".join(f"\n{build}: {why}" for build, why in left_out.items())
         )
     silent = sorted(key for key in labels if labels[key].gas_flow is None and key not in left_out)
     metadata: dict[str, Any] = {"builds": len(used), "builds_without_gas_flow": ", ".join(silent) or "none"}
     if left_out:
         metadata[LEFT_OUT] = dg.MetadataValue.md("\n".join(f"- **{b}**: {why}" for b, why in left_out.items()))
+        metadata[WAITING_FOR] = " ".join(f"{build}: {why}" for build, why in left_out.items())
     exports = {
         "spatter_images_csv": images_csv(index, config.seed),
         "spatter_unshuffled_images_csv": images_csv(index, None),
     }
     version = digest({build: (spatter_crops.versions[build], labels[build].json or "") for build in used})
-    return ClipResult(index, metadata, data_version=version, also=exports)
+    return ClipResult(index, metadata, version, incomplete=len(left_out), also=exports)

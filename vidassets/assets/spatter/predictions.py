@@ -109,13 +109,15 @@ def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_re
     return ClipResult(table, {"alarm": row["alarm"], "detail": row["detail"]})
 
 
-def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips) -> str:
+def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> str:
+    learned = set(spatter_index["build"].unique())
     alarms = {clip: table["detail"].item() for clip, table in spatter_drift if table["alarm"].item()}
     lines = ["| build | verdict | probability of high | crops | layers | remark |", "|---|---|---|---|---|---|"]
     for row in artifact.iter_rows(named=True):
         known = row["probability"] is not None
         shown = f"{row['probability']:.3f} ({row['low']:.3f} to {row['high']:.3f})" if known else ""
-        remark = "; ".join(filter(None, [row["reason"], alarms.get(row["clip"])]))
+        known_build = "labelled: part of what was learned from or judged by" if row["clip"] in learned else None
+        remark = "; ".join(filter(None, [row["reason"], alarms.get(row["clip"]), known_build]))
         cells = (row["clip"], f"**{row['verdict']}**", shown, row["n_crops"], row["n_layers"], remark)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
@@ -130,11 +132,12 @@ def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips) -> str:
     also={"spatter_verdicts_csv": Blob("csv", "The verdict on every build as CSV.")},
     preview=_verdicts,
 )
-def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips) -> ClipResult:
-    """The verdict on every build, in one table; what is unlike the training data is said in its preview."""
+def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> ClipResult:
+    """The verdict on every build, in one table; its preview says what is unlike the training data, or part of it."""
     table = pl.concat([one for _, one in spatter_verdict]).sort("clip")
     counts = dict(table["verdict"].value_counts().iter_rows())
     alarms = [clip for clip, drift in spatter_drift if drift["alarm"].item()]
     metadata: dict[str, Any] = {f"n_{verdict}": count for verdict, count in counts.items()}
     metadata |= {"unlike_the_training_data": ", ".join(alarms) or "none"}
+    metadata |= {"labelled": ", ".join(sorted(set(spatter_index["build"]) & set(table["clip"]))) or "none"}
     return ClipResult(table, metadata, also={"spatter_verdicts_csv": table.write_csv().encode()})

@@ -36,7 +36,7 @@ def _front(artifact: pl.DataFrame) -> str:
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_on_demand",
     kinds={"parquet", "optuna"},
     version="1",
     schema=spatter_schemas.SpatterSearch,

@@ -16,7 +16,7 @@ from vidassets.assets.artifact import Blob, StoredFile
 from vidassets.assets.clip_asset import ClipResult, clip_asset
 from vidassets.assets.dataset_asset import dataset_asset
 from vidassets.assets.speech.transcript import events_metadata
-from vidassets.errors import SpeechError
+from vidassets.errors import SpeechError, VidassetsError
 
 if TYPE_CHECKING:
     from vidassets.speech.bank import Reference
@@ -84,6 +84,9 @@ def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", confi
     return ClipResult(found.turns, metadata, also=also)
 
 
+RECORDINGS = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm"}
+
+
 class VoiceBankFolder(dg.Config, extra="forbid"):
     """Where recordings of known people lie."""
 
@@ -96,7 +99,7 @@ class VoiceBankFolder(dg.Config, extra="forbid"):
 def _recordings(config: VoiceBankFolder) -> list[Path]:
     if config.folder is None:
         return []
-    return sorted(one for one in Path(config.folder).glob("*/*") if one.is_file() and not one.name.startswith("."))
+    return sorted(one for one in Path(config.folder).glob("*/*") if one.is_file() and one.suffix.lower() in RECORDINGS)
 
 
 def _bank_content(config: VoiceBankFolder) -> str:
@@ -140,7 +143,10 @@ def _references(config: VoiceBankFolder, speech_model: "SpeechModel") -> "Iterat
         person = recording.parent.name
         with TemporaryDirectory(prefix="vidassets-voices-") as folder:
             path = Path(folder) / "voice.flac"
-            extract_audio("reference", str(recording), path)
+            try:
+                extract_audio("reference", str(recording), path)
+            except VidassetsError as error:
+                raise SpeechError(f"{error} Or take {recording} out of the voice bank.") from error
             sound = Sound.open(path)
             scores = speech_model.speech_scores("reference", sound)
             stretches = speech_activity("reference", scores, speech_model.activity_threshold)

@@ -23,6 +23,7 @@ from vidassets.deployment import Deployment
 from vidassets.resources.store import Store
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore
+from vidassets_tests.builders import reasons
 from vidassets_tests.spatter.recordings import bed, with_blot, write_recording
 
 CHAIN = "*spatter_verdicts,*spatter_drift,*spatter_types"
@@ -137,7 +138,7 @@ class Builds:
         refresh(self.instance, self.store)
         keys = self.instance.get_dynamic_partitions("clips")
         work = self.deployment.workload(keys, select.split(","), settings)
-        return Worked(work.do(lambda runs: None), work.failures, work.waiting())
+        return Worked(work.do(lambda runs: None), work.failures, reasons(work))
 
     def launch(self, assets: str, clips: tuple[str, str] | str | None = None) -> dg.DagsterRun:
         """One run of Dagster over assets, as the UI or a backfill launches it."""

@@ -8,7 +8,7 @@ import pytest
 
 from vidassets.automation.status import State
 from vidassets_tests.assets.spatter.deployed_builds import SETTINGS, Builds, Worked, pictures
-from vidassets_tests.builders import Home, Said
+from vidassets_tests.builders import Home, Said, reasons
 from vidassets_tests.spatter.recordings import write_recording
 
 BELOW = ["spatter_predictions", "spatter_verdict", "spatter_drift"]
@@ -23,7 +23,7 @@ def test_without_builds_everything_over_all_of_them_waits(tmp_path: Path):
             (State.WAITING, "nothing is registered in builds")
         }
         assert not any(asset.startswith("spatter") for asset, _ in work.board().cells)
-        assert work.waiting().keys().isdisjoint(cells)
+        assert reasons(work).keys().isdisjoint(cells)
 
 
 @pytest.fixture(scope="module")
