@@ -58,6 +58,7 @@ class ClipAsset(DeclaredAsset):
     only_if: Mapping[str, str]
     references: Mapping[str, list[str]]
     timed: tuple[str, ...]
+    consults: frozenset[str]
 
     def wanted_inputs(self, config: dg.Config | None) -> list[str]:
         """The assets it reads under these settings: all, less those that a setting must ask for."""
@@ -140,6 +141,7 @@ def clip_asset(
     is_file: bool = False,
     also: Mapping[str, type[dy.Schema] | Blob] | None = None,
     timed: Iterable[str] = (),
+    consults: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], ClipAsset]:
     """Declare an asset by a function of one clip.
 
@@ -166,6 +168,8 @@ def clip_asset(
         also: further artifacts that the same call makes, each an asset of its own: a table by its schema, or a
             `Blob`.
         timed: assets whose seconds, for the same clip, make up the parameter `processing_s`.
+        consults: resources that are asked what they are, and do no work: the device that they would use is not told,
+            for some load their model to tell it.
     """
 
     def declare(function: Callable[..., Any]) -> ClipAsset:
@@ -194,6 +198,7 @@ def clip_asset(
             only_if=only_if or {},
             references=references or {},
             timed=tuple(timed),
+            consults=frozenset(consults),
             also={name: also_made(name, what) for name, what in (also or {}).items()},
         )
 

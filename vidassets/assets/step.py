@@ -183,7 +183,8 @@ class ClipStep:
         values[PROCESSING] = batch.spent_s.get(inputs.clip)
         store = batch.context.resources.store.open()
         result = self._stored(store, inputs.clip, values)
-        used = _used(batch.shared.values()) | {"seconds": round(time.perf_counter() - started, 3)}
+        worked = [one for name, one in batch.shared.items() if name not in self.asset.consults]
+        used = _used(worked) | {"seconds": round(time.perf_counter() - started, 3)}
         made = {**result.also, self.asset.name: result.value}
         metadata = {
             dg.AssetKey(one.name): _facts(store, inputs.clip, one, made[one.name]) for one in self.asset.artifacts

@@ -5,7 +5,7 @@ inferred apart from each other, so blocks of them give what the whole would give
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -19,9 +19,10 @@ from vidassets.resources.speech_models import local_or_hub, model_identity
 from vidassets.resources.speech_worker import SpeechWorker, interpreter_path, speech_worker, versions
 from vidassets.speech.models import Diarized, SpeakerOptions
 from vidassets.speech.told_apart import ToldApart, diarized_by_model
-from vidassets.speech.turns import Told
+from vidassets.speech.turns import Told, told_by_channels
 
 BLOCK_S = 300.0  # 19 MB of samples
+CHANNEL_COLUMNS = ("start_s", "end_s", "channel")
 
 
 class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
@@ -74,10 +75,13 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
         return 0.6
 
     def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
-        """An .npz of what the networks say of each chunk. See `SpeakerModel`; the mean of the channels is heard.
+        """An .npz of what the networks say of each chunk. See `SpeakerModel`.
 
-        Activity is not asked: pyannote's own segmentation hears who speaks, overlapped or not.
+        Activity is not asked: pyannote's own segmentation hears who speaks, overlapped or not. Of several channels each
+        is a person: then the activity is all there is to tell, and no network is run.
         """
+        if sound.channels > 1:
+            return _npz({name: activity[name].to_numpy() for name in CHANNEL_COLUMNS})
         answers = [self._ask("infer", {"samples": samples}) for samples in self._blocks(sound)]
         arrays = {
             "segmentations": _joined([one.arrays["segmentations"] for one in answers]),
@@ -86,9 +90,7 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
             "duration_s": np.float64(sound.duration_s),
             "events": np.array([event for one in answers for event in one.values["events"]], dtype=np.str_),
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
+        return _npz(arrays)
 
     def turns(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarized:
         """Turns, overlap kept, and exclusive ones, from what `voices` gave. See `SpeakerModel`.
@@ -102,6 +104,9 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
                 f"min_speakers {fewest} is above max_speakers {most}. Lower the one, or raise the other."
             )
         with np.load(io.BytesIO(voices), allow_pickle=False) as stored:
+            if set(stored) == set(CHANNEL_COLUMNS):
+                activity = pl.DataFrame({name: stored[name] for name in CHANNEL_COLUMNS})
+                return told_by_channels(clip, activity, f"pyannote {self.model}")
             arrays = {name: stored[name] for name in ("segmentations", "embeddings")}
             start_s, duration_s = float(stored["start_s"]), float(stored["duration_s"])
             events = [str(event) for event in stored["events"]]
@@ -172,3 +177,9 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.float32)
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

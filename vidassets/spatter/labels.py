@@ -1,7 +1,7 @@
 """What people say of a build: its gas flow, its position, and more; from its sidecar or from a table they fill in."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,11 +147,3 @@ def labels_of_table(table: pl.DataFrame) -> dict[str, BuildLabels]:
         row["build"]: labels_from_fields(json.loads(row["labels_json"] or "{}"), row["build"])
         for row in table.iter_rows(named=True)
     }
-
-
-def labels_form(labels: Mapping[str, BuildLabels], builds: Iterable[str] = ()) -> bytes:
-    """A CSV of all builds for a person to fill in: `build,gas_flow,position`, empty where nothing is told."""
-    names = sorted({*labels, *builds})
-    known = [labels.get(name, BuildLabels()) for name in names]
-    columns = {"build": names, **{name: [getattr(one, name) for one in known] for name in ALLOWED}}
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_csv().encode()

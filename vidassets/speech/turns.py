@@ -74,17 +74,18 @@ def exclusive(turns: Sequence[Turn]) -> list[Turn]:
     return sorted(_joined(apart))
 
 
-def channel_turns(clip: str, activity: pl.DataFrame) -> pl.DataFrame:
+def told_by_channels(clip: str, activity: pl.DataFrame, model: str) -> Diarized:
     """A person on each channel: what is spoken on it is theirs. Overlap is true here; a voice that leaks is not seen.
+
+    Speakers are numbered by first speech, not by channel, and have no embedding.
 
     Args:
         clip: its key.
-        activity: rows of `speech_schemas.SpeechActivity`.
-    Returns:
-        Rows of `speech_schemas.SpeakerTurns`; numbered by first speech, not by channel.
+        activity: columns start_s, end_s, channel of `speech_schemas.SpeechActivity`.
+        model: which was not asked.
     """
     turns = [Turn(*row) for row in activity.select("start_s", "end_s", "channel").iter_rows()]
-    return diarized(clip, turns, {}, Told("channels", None, "channels")).turns
+    return diarized(clip, turns, {}, Told("channels", None, model))
 
 
 def channels_of_speakers(turns: pl.DataFrame, activity: pl.DataFrame) -> dict[str, int]:

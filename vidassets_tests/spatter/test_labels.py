@@ -5,7 +5,6 @@ from vidassets import spatter_schemas
 from vidassets.errors import LabelError
 from vidassets.spatter.labels import (
     BuildLabels,
-    labels_form,
     labels_from_fields,
     labels_of_table,
     labels_table,
@@ -118,14 +117,6 @@ def test_a_number_in_a_sidecar_agrees_with_its_text_in_a_table():
     assert merge_labels(sidecars, {"b1": BuildLabels("low", more={"power_w": "200"})}) == {
         "b1": BuildLabels("low", more={"power_w": 200})
     }
-
-
-def test_the_form_for_a_person_reads_back_as_the_same_labels(tmp_path):
-    labels = {"b1": BuildLabels("low", "mid"), "b2": BuildLabels()}
-    form = labels_form(labels)
-    assert form == b"build,gas_flow,position\nb1,low,mid\nb2,,\n"
-    (tmp_path / "form.csv").write_bytes(form)
-    assert read_labels_table(tmp_path / "form.csv") == labels
 
 
 def test_labels_come_back_from_their_table_as_they_were():

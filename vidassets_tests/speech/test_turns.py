@@ -4,7 +4,7 @@ import pytest
 
 from vidassets.errors import SpeechError
 from vidassets.speech.rttm import read_rttm, to_rttm
-from vidassets.speech.turns import Told, Turn, channel_turns, channels_of_speakers, diarized, exclusive
+from vidassets.speech.turns import Told, Turn, channels_of_speakers, diarized, exclusive, told_by_channels
 from vidassets.speech_schemas import Speakers, SpeakerTurns
 from vidassets_tests.speech.voices import activity, turns
 
@@ -61,7 +61,10 @@ def test_no_turns_are_empty_valid_tables():
 
 def test_each_channel_with_speech_is_a_speaker():
     both = pl.concat([activity((1.0, 4.0), channel=2), activity((0.0, 2.0), channel=1)])
-    assert spans(channel_turns("clip", both)) == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
+    told = told_by_channels("clip", both, "a model")
+    assert spans(told.turns) == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
+    columns = told.speakers.select("count_basis", "overlapped_s", "embedding", "model").unique().rows()
+    assert columns == [("channels", 1.0, None, "a model")]
 
 
 def test_a_speakers_channel_is_that_whose_speech_the_turns_hold_most_of():

@@ -1,6 +1,10 @@
 import numpy as np
+import polars as pl
 import pytest
 
+from vidassets.media.sound import Sound, write_sound
+from vidassets.resources.pyannote_speakers import PyannoteSpeakers
+from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.told_apart import ToldApart, diarized_by_model
 from vidassets.speech.turns import Told
 from vidassets.speech_schemas import Speakers, SpeakerTurns
@@ -49,3 +53,13 @@ def test_tables_keep_their_schemas(turns):
     SpeakerTurns.validate(result.turns)
     SpeakerTurns.validate(result.exclusive)
     Speakers.validate(result.speakers)
+
+
+def test_a_call_with_a_person_on_each_channel_needs_no_network(tmp_path):
+    write_sound(tmp_path / "call.flac", np.zeros((2, 80_000), np.float32))
+    stretches = {"start_s": [0.0, 1.0], "end_s": [2.0, 4.0], "channel": [1, 0]}
+    pyannote = PyannoteSpeakers(python=str(tmp_path / "no interpreter"))
+    voices = pyannote.voices("call", Sound.open(tmp_path / "call.flac"), pl.DataFrame(stretches))
+    told = pyannote.turns("call", voices, SpeakerOptions())
+    assert told.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
+    assert told.speakers["count_basis"].unique().to_list() == ["channels"]

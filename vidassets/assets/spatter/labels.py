@@ -10,6 +10,7 @@ from pydantic import Field
 from vidassets import spatter_schemas
 from vidassets.assets.clip_asset import ClipResult
 from vidassets.assets.dataset_asset import dataset_asset
+from vidassets.assets.edited_file import content_of
 from vidassets.assets.partitions import builds
 from vidassets.errors import ArtifactMissing, LabelError
 from vidassets.resources.store import Store
@@ -23,13 +24,7 @@ class LabelsTable(dg.Config, extra="forbid"):
 
 
 def _content(config: LabelsTable) -> str:
-    """Changes when the file does; of no file, and of one that is gone, a word."""
-    if config.table is None:
-        return "none"
-    try:
-        return sha256(Path(config.table).read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {type(error).__name__}"
+    return content_of(config.table)
 
 
 def _form(artifact: pl.DataFrame) -> str:
@@ -56,7 +51,7 @@ def spatter_build_labels(config: LabelsTable) -> ClipResult:
     from vidassets.spatter.labels import labels_table, read_labels_table
 
     labels = {} if config.table is None else read_labels_table(Path(config.table))
-    return ClipResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config)[:16])
+    return ClipResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config))
 
 
 @dataset_asset(

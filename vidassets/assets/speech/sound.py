@@ -100,6 +100,7 @@ class Activity(dg.Config, extra="forbid"):
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.SpeechActivity,
+    consults=["speech_model"],
 )
 def speech_activity(
     clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity

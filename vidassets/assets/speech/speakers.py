@@ -15,6 +15,7 @@ from vidassets import speech_schemas
 from vidassets.assets.artifact import Blob, StoredFile
 from vidassets.assets.clip_asset import ClipResult, clip_asset
 from vidassets.assets.dataset_asset import dataset_asset
+from vidassets.assets.edited_file import content_of
 from vidassets.assets.speech.transcript import events_metadata
 from vidassets.errors import SpeechError, VidassetsError
 
@@ -161,12 +162,7 @@ class DecisionsTable(dg.Config, extra="forbid"):
 
 
 def _decisions_content(config: DecisionsTable) -> str:
-    if config.table is None:
-        return "none"
-    try:
-        return sha256(Path(config.table).read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        return f"unreadable: {type(error).__name__}"
+    return content_of(config.table)
 
 
 @dataset_asset(
@@ -218,7 +214,14 @@ def _named(artifact: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
-@clip_asset(group="speech", kinds={"parquet"}, version="1", schema=speech_schemas.SpeakerNames, preview=_named)
+@clip_asset(
+    group="speech",
+    kinds={"parquet"},
+    version="1",
+    schema=speech_schemas.SpeakerNames,
+    preview=_named,
+    consults=["speaker_model"],
+)
 def speaker_names(
     clip: str,
     speakers: pl.DataFrame,

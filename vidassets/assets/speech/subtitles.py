@@ -121,7 +121,14 @@ def subtitles(
     return ClipResult(webvtt(cues, names, emphasis, note, config.offset_s).encode(), {"cues": len(cues)}, also=also)
 
 
-@clip_asset(group="speech", kinds={"json"}, version="1", extension="json", timed=TIMED)
+@clip_asset(
+    group="speech",
+    kinds={"json"},
+    version="1",
+    extension="json",
+    timed=TIMED,
+    consults=["speech_model", "speaker_model"],
+)
 def speech_document(
     clip: str,
     audio_facts: pl.DataFrame,
