@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
-from vidassets.speech.acoustic_features import unit_features
-from vidassets.speech.acoustic_grid import STEP_SAMPLES, measured
-from vidassets.speech.acoustic_pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
-from vidassets_tests.speech.test_acoustic_references import EPISODE, STEP_S, at, decoded, window_middles_s
+from vidassets.speech.acoustics.features import unit_features
+from vidassets.speech.acoustics.grid import STEP_SAMPLES, measured
+from vidassets.speech.acoustics.pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
+from vidassets_tests.speech.acoustics.test_references import EPISODE, STEP_S, at, decoded, window_middles_s
 
 RECORDINGS = ["phone-call.wav", "meeting-00.wav", "meeting-01.wav", "city-upon-a-hill.flac", "narration.opus"]
 RECORDINGS += ["libri-1088.wav", "lj-1813.wav", "lj-press-yard.wav"]

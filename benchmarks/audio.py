@@ -18,8 +18,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-IMPORTS = "import scipy.signal, soundfile, soxr, vidassets.speech.extraction"
-OURS = "import sys; from pathlib import Path; from vidassets.speech.extraction import extract_audio; "
+IMPORTS = "import scipy.signal, soundfile, soxr, vidassets.speech.sound.extraction"
+OURS = "import sys; from pathlib import Path; from vidassets.speech.sound.extraction import extract_audio; "
 OURS += "extract_audio('a', sys.argv[1], Path(sys.argv[2]))"
 
 

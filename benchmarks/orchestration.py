@@ -16,9 +16,9 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from vidassets.assets.clip_asset import ClipAsset, clip_asset
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
+from vidassets.graph.clip_asset import ClipAsset, clip_asset
 from vidassets.resources.store import Store
 
 TARGET_CPU_S = 0.6

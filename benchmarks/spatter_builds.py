@@ -33,7 +33,7 @@ def command(home: Path, *arguments: str) -> list[str]:
     started = time.perf_counter()
     with (home / "output.txt").open("a") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "vidassets.cli", *arguments],
+            [sys.executable, "-m", "vidassets.cli.main", *arguments],
             cwd=ROOT,
             env=environment,
             stdout=output,

@@ -12,14 +12,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from vidassets.spatter.consistency import (
+from vidassets.spatter.classifier.consistency import (
     ConsistencySettings,
     classes_of,
     compare_with_supervised,
     train_consistency,
 )
-from vidassets.spatter.lenet import LeNet
-from vidassets.spatter.transforms import evaluation_transform
+from vidassets.spatter.classifier.lenet import LeNet
+from vidassets.spatter.dataset.transforms import evaluation_transform
 from vidassets_tests.spatter.scored_builds import jpeg_of, spatter_picture
 
 N_UNLABELLED, N_TEST = 2000, 1000

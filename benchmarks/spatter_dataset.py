@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from vidassets.spatter.crops_file import CropsFile
-from vidassets.spatter.dataset import SpatterDataset
+from vidassets.spatter.crops.crops_file import CropsFile
+from vidassets.spatter.dataset.dataset import SpatterDataset
 
 BATCH = 1024
 TARGET_PX = 32

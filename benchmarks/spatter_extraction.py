@@ -64,7 +64,7 @@ def write_recording(path: Path, frames: Iterator[av.VideoFrame]) -> None:
 
 
 def ours(video: Path, crops: Path) -> None:
-    from vidassets.spatter.extraction import extract
+    from vidassets.spatter.crops.extraction import extract
 
     cv2.setNumThreads(1)
     extract("b", str(video), crops)
@@ -73,7 +73,7 @@ def ours(video: Path, crops: Path) -> None:
 def plain(video: Path, crops: Path) -> None:
     import h5py
 
-    from vidassets_tests.spatter.reference import pictures_by_opencv, reference_crops
+    from vidassets_tests.spatter.crops.reference import pictures_by_opencv, reference_crops
 
     jpegs = [one.jpeg for one in reference_crops(pictures_by_opencv(video))]
     with h5py.File(crops, "w") as file:
@@ -82,7 +82,7 @@ def plain(video: Path, crops: Path) -> None:
 
 
 def opencv_read(video: Path, crops: Path) -> None:
-    from vidassets_tests.spatter.reference import pictures_by_opencv
+    from vidassets_tests.spatter.crops.reference import pictures_by_opencv
 
     for _ in pictures_by_opencv(video):
         pass
@@ -98,7 +98,7 @@ def decode(video: Path, crops: Path) -> None:
 def child(method: str, video: Path, crops: Path) -> None:
     import h5py  # noqa: F401 - so that its import is not counted
 
-    from vidassets.spatter import extraction  # noqa: F401 - so that its import is not counted
+    from vidassets.spatter.crops import extraction  # noqa: F401 - so that its import is not counted
 
     cv2.setNumThreads(2 if method == "plain, 2 threads" else 1)
     runs = dict(zip(METHODS, (ours, plain, plain, opencv_read, decode), strict=True))

@@ -25,9 +25,9 @@ from rich.table import Table
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
 from vidassets.resources.embedded_speech import SileroPocketSphinx
-from vidassets.speech.activity import speech_activity
 from vidassets.speech.models import SpeakerOptions
-from vidassets.speech.rttm import read_rttm
+from vidassets.speech.speakers.rttm import read_rttm
+from vidassets.speech.transcript.activity import speech_activity
 
 EPISODE = Path("samples/episodes/pioneers/s01/e02")
 CONVERSATIONS = {"phone-call": 0.15, "meeting-00": 0.26, "meeting-01": 0.20}

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from vidassets.media.sound import Sound
 from vidassets.resources.embedded_speech import SileroPocketSphinx
-from vidassets.speech.activity import MIN_SILENCE_S, PAD_S, speech_activity
 from vidassets.speech.models import RecognitionOptions
+from vidassets.speech.transcript.activity import MIN_SILENCE_S, PAD_S, speech_activity
 from vidassets_tests.speech.recordings import EPISODE, decoded, narration, recording, speech_in_a_hall, truth
 
 CLOSE_S = 0.2

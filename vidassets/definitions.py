@@ -12,14 +12,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import ClipAsset
-from vidassets.assets.dataset_asset import DatasetAsset
 from vidassets.assets.descriptions import description_costs, description_document, frame_descriptions
 from vidassets.assets.frames import frames
-from vidassets.assets.raw_clip import raw_clip
 from vidassets.assets.shots import shot_scores, shots
-from vidassets.assets.source_video import SOURCE_VIDEO, source_video
+from vidassets.assets.sources.raw_clip import raw_clip
+from vidassets.assets.sources.source_video import SOURCE_VIDEO, source_video
 from vidassets.assets.spatter.classifier import spatter_classifier
 from vidassets.assets.spatter.consistency import spatter_consistency
 from vidassets.assets.spatter.crops import spatter_crops
@@ -36,6 +33,9 @@ from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import PROFILES, Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
+from vidassets.graph.artifact import Artifact
+from vidassets.graph.clip_asset import ClipAsset
+from vidassets.graph.dataset_asset import DatasetAsset
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLIP_ASSETS: tuple[ClipAsset, ...] = (

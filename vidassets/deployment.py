@@ -11,11 +11,11 @@ from typing import Any, cast
 import dagster as dg
 from dagster._core.instance import InstanceRef
 
-from vidassets.assets.clip_asset import ClipAsset
 from vidassets.automation.profiles import Profile
 from vidassets.automation.work import Workload
 from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings, build_definitions, catalog
 from vidassets.errors import ProfileError
+from vidassets.graph.clip_asset import ClipAsset
 from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
 

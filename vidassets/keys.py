@@ -3,7 +3,7 @@
 import re
 
 from vidassets.errors import InvalidKey
-from vidassets.schemas import KEY_PATTERN
+from vidassets.schemas.clips import KEY_PATTERN
 
 # A file name holds 255 bytes: this leaves room for an extension and for the mark of a temporary name.
 MAX_KEY_LENGTH = 200

@@ -16,10 +16,10 @@ import dagster as dg
 import polars as pl
 from typer.testing import CliRunner
 
-from vidassets.assets.lineage import Made, latest
 from vidassets.automation.work import Workload
-from vidassets.cli import app
+from vidassets.cli.main import app
 from vidassets.deployment import Deployment, opened
+from vidassets.graph.lineage import Made, latest
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.shots.films import scene
 
@@ -103,7 +103,7 @@ class Home:
     def process(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
         """The same command as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "vidassets.cli", *words],
+            [sys.executable, "-m", "vidassets.cli.main", *words],
             env=os.environ | self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,7 +15,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 from dagster._core.loader import LoadingContextForTest
 
-from vidassets.assets.lineage import Made
+from vidassets.graph.lineage import Made
 from vidassets_tests.assets.conftest import CHAIN, Toy
 from vidassets_tests.daemon_process import Ui, dagster_processes, project_instance, wait_for
 from vidassets_tests.toy_graph import toy_definitions

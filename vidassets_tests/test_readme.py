@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from vidassets.cli import app
+from vidassets.cli.main import app
 from vidassets.definitions import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

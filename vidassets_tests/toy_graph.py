@@ -12,13 +12,13 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import clip_asset
-from vidassets.assets.clip_check import ClipCheck, Verdict
-from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.partitions import clips
-from vidassets.assets.settings import digest
 from vidassets.automation.executor import isolating_executor
+from vidassets.graph.artifact import Artifact
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.clip_check import ClipCheck, Verdict
+from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.partitions import clips
+from vidassets.graph.settings import digest
 from vidassets.resources.model_cache import cached
 from vidassets.resources.store import Store
 

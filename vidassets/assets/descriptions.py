@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from vidassets import schemas
-from vidassets.assets.clip_asset import WAITING_FOR, ClipResult, clip_asset
-from vidassets.assets.clip_check import ClipCheck, Verdict
-from vidassets.assets.clip_file import ClipFile
-from vidassets.assets.dataset_asset import AllClips, dataset_asset
+from vidassets.assets.sources.clip_file import ClipFile
+from vidassets.graph.clip_asset import WAITING_FOR, ClipResult, clip_asset
+from vidassets.graph.clip_check import ClipCheck, Verdict
+from vidassets.graph.dataset_asset import AllClips, dataset_asset
 from vidassets.resources.store import Store
+from vidassets.schemas import clips as clip_schemas
 from vidassets.sources.source import Source
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _first_rows(artifact: pl.DataFrame) -> str:
     group="descriptions",
     kinds={"parquet"},
     version="1",
-    schema=schemas.FrameDescriptions,
+    schema=clip_schemas.FrameDescriptions,
     pool="describer",
     checks=[
         ClipCheck(
@@ -108,7 +108,9 @@ def _by_model(artifact: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
-@dataset_asset(group="descriptions", kinds={"parquet"}, version="1", schema=schemas.DescriptionCosts, preview=_by_model)
+@dataset_asset(
+    group="descriptions", kinds={"parquet"}, version="1", schema=clip_schemas.DescriptionCosts, preview=_by_model
+)
 def description_costs(frame_descriptions: AllClips, store: Store) -> pl.DataFrame:
     """Tokens and money of all descriptions ever asked for, by clip, model and day."""
     from vidassets.descriptions.costs import description_costs

@@ -6,10 +6,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import schemas
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_file import ClipFile, problem_lines
-from vidassets.assets.preview import picture
+from vidassets.assets.sources.clip_file import ClipFile, problem_lines
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import picture
+from vidassets.schemas import clips as clip_schemas
 
 if TYPE_CHECKING:
     from vidassets.frames.sampling import Reason
@@ -43,7 +43,7 @@ def _contact_sheet(artifact: pl.DataFrame) -> str:
     group="frames",
     kinds={"parquet", "jpeg"},
     version="1",
-    schema=schemas.Frames,
+    schema=clip_schemas.Frames,
     preview=_contact_sheet,
     only_if={"shots": "at_shot_midpoints"},
 )

@@ -7,10 +7,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import schemas
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_file import ClipFile, problem_lines
-from vidassets.assets.preview import picture
+from vidassets.assets.sources.clip_file import ClipFile, problem_lines
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import picture
+from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.scorer import ShotScorer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _of_one_size(pictures: "Iterable[np.ndarray]") -> "Iterator[np.ndarray]":
     group="shots",
     kinds={"parquet", "pytorch"},
     version="1",
-    schema=schemas.ShotScores,
+    schema=clip_schemas.ShotScores,
     pool="shot_model",
     ahead={"small_pictures": _small_pictures},
 )
@@ -94,7 +94,7 @@ def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile
 PICTURES_SHOWN = 24
 
 
-@clip_asset(group="shots", kinds={"parquet"}, version="1", schema=schemas.Shots, preview=_strip)
+@clip_asset(group="shots", kinds={"parquet"}, version="1", schema=clip_schemas.Shots, preview=_strip)
 def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> pl.DataFrame:
     """Contiguous shots, from the first frame to the end: where each begins and ends, how it began, its middle frame."""
     from vidassets.shots.shots import shots_from_scores

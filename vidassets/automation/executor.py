@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-# A batch step yields its output before it raises for the clips that failed (assets/step.py); with this, steps below
+# A batch step yields its output before it raises for the clips that failed (graph/step.py); with this, steps below
 # start once that output is there, instead of waiting for a success that does not come.
 isolating_executor = dg.in_process_executor.configured(
     {"step_dependency_config": {"require_upstream_step_success": False}}, name="in_process_isolating"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
-from vidassets.assets.lineage import latest
-from vidassets.assets.partitions import SETS_OF_KIND, clips, set_names
-from vidassets.assets.settings import digest
-from vidassets.assets.source_video import SOURCE_VIDEO
+from vidassets.assets.sources.source_video import SOURCE_VIDEO
 from vidassets.errors import ArtifactMissing, SourceError
+from vidassets.graph.lineage import latest
+from vidassets.graph.partitions import SETS_OF_KIND, clips, set_names
+from vidassets.graph.settings import digest
 from vidassets.sources.again import look_again
 from vidassets.sources.source import Source
 from vidassets.storage.store import ArtifactStore

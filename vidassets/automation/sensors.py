@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import dagster as dg
 
-from vidassets.assets.dataset_asset import WATCHED_TAG, DatasetAsset
-from vidassets.assets.lineage import latest_whole
 from vidassets.automation.registration import register
 from vidassets.errors import ProfileError, VidassetsError
+from vidassets.graph.dataset_asset import WATCHED_TAG, DatasetAsset
+from vidassets.graph.lineage import latest_whole
 from vidassets.sources.source import KINDS, Kind
 
 WATCH_EVERY_S = 60

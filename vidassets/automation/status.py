@@ -9,13 +9,13 @@ import dagster as dg
 from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.events import DagsterEventType
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, ClipAsset
-from vidassets.assets.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions, not_there
-from vidassets.assets.declared_asset import DeclaredAsset
-from vidassets.assets.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
-from vidassets.assets.settings import digest, plain
-from vidassets.assets.step import FAILED
+from vidassets.graph.artifact import Artifact
+from vidassets.graph.clip_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, ClipAsset
+from vidassets.graph.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions, not_there
+from vidassets.graph.declared_asset import DeclaredAsset
+from vidassets.graph.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
+from vidassets.graph.settings import digest, plain
+from vidassets.graph.step import FAILED
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 

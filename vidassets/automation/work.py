@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import dagster as dg
 
-from vidassets.assets.artifact import Artifact
-from vidassets.assets.clip_asset import CLIPS_PER_RUN, ClipAsset
-from vidassets.assets.dataset_asset import DatasetAsset
 from vidassets.automation.launch import close_dead_runs, failure_cause, launch
 from vidassets.automation.status import Board, Cell, State, contiguous, dataset_cell
+from vidassets.graph.artifact import Artifact
+from vidassets.graph.clip_asset import CLIPS_PER_RUN, ClipAsset
+from vidassets.graph.dataset_asset import DatasetAsset
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 

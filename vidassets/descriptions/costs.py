@@ -7,7 +7,7 @@ import polars as pl
 from vidassets.descriptions.ledger import Entry
 from vidassets.descriptions.measured import MODEL as MEASURED
 from vidassets.descriptions.prices import NANO_PER_USD
-from vidassets.schemas import DescriptionCosts
+from vidassets.schemas.clips import DescriptionCosts
 
 KEYS = ("clip", "model", "day")
 

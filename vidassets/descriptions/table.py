@@ -6,7 +6,7 @@ from dataclasses import fields
 import polars as pl
 
 from vidassets.descriptions.answers import Answer
-from vidassets.schemas import FrameDescriptions
+from vidassets.schemas.clips import FrameDescriptions
 
 
 def descriptions_table(clip: str, answers: Iterable[Answer]) -> pl.DataFrame:

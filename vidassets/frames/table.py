@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import cv2
 import polars as pl
 
-from vidassets import schemas
 from vidassets.errors import InvalidSetting
 from vidassets.frames import measures
 from vidassets.frames.sampling import Reason
+from vidassets.schemas import clips as clip_schemas
 
 JPEG_QUALITY = 85
 # The limit of the JPEG library that writes the pictures; the format itself ends at 65535.
@@ -18,7 +18,7 @@ JPEG_MAX_SIDE_PX = 65500
 def frames_table(
     clip: str, pictures: Iterable[tuple[float, Reason, float, measures.Rgb]], jpeg_quality: int = JPEG_QUALITY
 ) -> pl.DataFrame:
-    """One row per picture, in order of time; columns in `schemas.Frames`.
+    """One row per picture, in order of time; columns in `clip_schemas.Frames`.
 
     Pictures are taken one by one, measured as decoded, and kept as JPEG only: memory grows with the JPEGs. A
     picture that is given twice (the same `pts_s`) is one row, with the earlier of its moments.
@@ -42,7 +42,7 @@ def frames_table(
             {"clip": clip, "frame_index": index, "wanted_s": asked[pts_s][0], "reason": asked[pts_s][1], **rows[pts_s]}
             for index, pts_s in enumerate(sorted(rows))
         ],
-        schema=schemas.Frames.create_empty().schema,
+        schema=clip_schemas.Frames.create_empty().schema,
     )
 
 

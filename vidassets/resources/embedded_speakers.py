@@ -13,10 +13,9 @@ from pydantic import Field
 
 from vidassets.media.sound import Sound
 from vidassets.resources.model_cache import cached
-from vidassets.resources.packages import package_path, package_version, required_module
-from vidassets.resources.transnet import INSTALL, sha256_of
+from vidassets.resources.packages import INSTALL, package_path, package_version, required_module, sha256_of
 from vidassets.speech.models import Diarized, SpeakerOptions
-from vidassets.speech.voice_encoder import MODEL, NAME_THRESHOLD, VoiceEncoder, load_encoder
+from vidassets.speech.speakers.voice_encoder import MODEL, NAME_THRESHOLD, VoiceEncoder, load_encoder
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
 
@@ -51,12 +50,12 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
         return NAME_THRESHOLD
 
     def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
-        """The embedding of every tenth of a second of speech, see `vidassets.speech.voice_windows`.
+        """The embedding of every tenth of a second of speech, see `vidassets.speech.speakers.voice_windows`.
 
         Raises:
             ModelMissing: torch or the model's package is not installed.
         """
-        from vidassets.speech.voice_windows import voice_windows
+        from vidassets.speech.speakers.voice_windows import voice_windows
 
         return voice_windows(sound, activity, self._encoder, MODEL).to_bytes()
 
@@ -68,8 +67,8 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
             SpeechError: they cannot be read.
             InvalidSetting: the options contradict each other.
         """
-        from vidassets.speech.diarization import diarize
-        from vidassets.speech.voice_windows import VoiceWindows
+        from vidassets.speech.speakers.diarization import diarize
+        from vidassets.speech.speakers.voice_windows import VoiceWindows
 
         return diarize(clip, VoiceWindows.from_bytes(clip, voices, MODEL), options)
 
@@ -80,7 +79,7 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
             SpeechError: it is silent.
             ModelMissing: torch or the model's package is not installed.
         """
-        from vidassets.speech.voice_windows import embedding_of_samples
+        from vidassets.speech.speakers.voice_windows import embedding_of_samples
 
         return embedding_of_samples(samples, self._encoder)
 

@@ -13,12 +13,11 @@ from pydantic import Field
 from vidassets.errors import LanguageUnsupported
 from vidassets.media.sound import Sound
 from vidassets.resources.model_cache import cached
-from vidassets.resources.packages import package_path, package_version, required_module
+from vidassets.resources.packages import INSTALL, package_path, package_version, required_module
 from vidassets.resources.speech_models import model_identity
-from vidassets.resources.transnet import INSTALL
 from vidassets.speech.models import RecognitionOptions, Recognized
-from vidassets.speech.silero import SileroNetwork, silero_scores
-from vidassets.speech.sphinx import LANGUAGE, SphinxDecoder, recognized_tables
+from vidassets.speech.transcript.silero import SileroNetwork, silero_scores
+from vidassets.speech.transcript.sphinx import LANGUAGE, SphinxDecoder, recognized_tables
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
 OTHER_MODEL = "a profile whose speech_model is vidassets.resources.whisperx_speech.WhisperXSpeech"

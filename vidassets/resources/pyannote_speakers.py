@@ -18,8 +18,8 @@ from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.speech_models import local_or_hub, model_identity
 from vidassets.resources.speech_worker import SpeechWorker, interpreter_path, speech_worker, versions
 from vidassets.speech.models import Diarized, SpeakerOptions
-from vidassets.speech.told_apart import ToldApart, diarized_by_model
-from vidassets.speech.turns import Told, told_by_channels
+from vidassets.speech.speakers.model_turns import ToldApart, diarized_by_model
+from vidassets.speech.speakers.turns import Told, told_by_channels
 
 BLOCK_S = 300.0  # 19 MB of samples
 CHANNEL_COLUMNS = ("start_s", "end_s", "channel")

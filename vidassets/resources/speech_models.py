@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from vidassets.resources.transnet import sha256_of
+from vidassets.resources.packages import sha256_of
 
 
 def local_or_hub(name: str) -> str:

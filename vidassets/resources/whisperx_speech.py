@@ -15,10 +15,10 @@ from pydantic import Field
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.speech_models import local_or_hub, model_identity
 from vidassets.resources.speech_worker import SpeechWorker, interpreter_path, speech_worker, versions
-from vidassets.speech.heard import Heard, recognized
+from vidassets.schemas.speech import SpeechScores
 from vidassets.speech.models import RecognitionOptions, Recognized
-from vidassets.speech.windows import Window, pack_windows, quietest_moment
-from vidassets.speech_schemas import SpeechScores
+from vidassets.speech.transcript.model_words import Heard, recognized
+from vidassets.speech.transcript.windows import Window, pack_windows, quietest_moment
 
 # Whole windows (0.5 s) and whole frames (270 samples) of the activity model: blocks cut at its multiples score alike.
 ACTIVITY_UNIT_SAMPLES = 216_000

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vidassets.assets.lineage import Made, latest
 from vidassets.automation.launch import launch
+from vidassets.graph.lineage import Made, latest
 from vidassets.resources import model_cache
 from vidassets_tests.toy_graph import register, toy_definitions
 

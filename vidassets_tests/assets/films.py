@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from vidassets.assets.clip_asset import ClipAsset, ClipResult
-from vidassets.assets.clip_file import ClipFile
-from vidassets.assets.raw_clip import raw_clip
+from vidassets.assets.sources.clip_file import ClipFile
+from vidassets.assets.sources.raw_clip import raw_clip
+from vidassets.graph.clip_asset import ClipAsset, ClipResult
 from vidassets.sources.find import find_videos
 from vidassets.storage.tables import check_table
 

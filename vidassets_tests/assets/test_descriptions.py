@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from vidassets.assets.clip_asset import ClipResult
 from vidassets.assets.descriptions import description_document, frame_descriptions
 from vidassets.assets.frames import Sampling, frames
 from vidassets.descriptions.ledger import Ledger
+from vidassets.graph.clip_asset import ClipResult
 from vidassets.resources.describers import MeasuredDescriber
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore

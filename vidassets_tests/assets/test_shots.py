@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from vidassets.assets.clip_file import ClipFile
 from vidassets.assets.shots import Cutting, shot_scores, shots
+from vidassets.assets.sources.clip_file import ClipFile
 from vidassets.resources.shot_models import AdaptiveDetector
 from vidassets_tests.assets.films import clip_file, made
 from vidassets_tests.builders import film

@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vidassets.assets.lineage import latest
 from vidassets.automation.registration import (
     Registration,
     data_version,
@@ -17,6 +16,7 @@ from vidassets.automation.registration import (
     register,
     unregister,
 )
+from vidassets.graph.lineage import latest
 from vidassets.sources.find import find_videos
 from vidassets.sources.source import Kind, Source
 from vidassets.storage.store import ArtifactStore

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vidassets.assets.dataset_asset import dataset_asset
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor, watched
 from vidassets.errors import ProfileError
+from vidassets.graph.dataset_asset import dataset_asset
 from vidassets.resources.store import Store
 from vidassets_tests.s3_server import S3Bucket
 

@@ -7,10 +7,10 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from vidassets.assets.clip_asset import clip_asset
 from vidassets.automation.launch import launch
 from vidassets.automation.status import Board, State, contiguous
 from vidassets.automation.work import Workload
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.assets.conftest import CHAIN, Toy, toy
 from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions

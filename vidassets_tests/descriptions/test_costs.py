@@ -8,7 +8,7 @@ from vidassets.descriptions.costs import description_costs
 from vidassets.descriptions.ledger import Entry
 from vidassets.descriptions.measured import describe_measured
 from vidassets.descriptions.table import descriptions_table, incomplete
-from vidassets.schemas import DescriptionCosts, FrameDescriptions
+from vidassets.schemas.clips import DescriptionCosts, FrameDescriptions
 from vidassets_tests.descriptions.pictures import frames_of
 
 CALL = Entry(

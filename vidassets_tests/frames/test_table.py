@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets import schemas
 from vidassets.errors import InvalidSetting
 from vidassets.frames.table import encode_jpeg, frames_table
+from vidassets.schemas import clips as clip_schemas
 from vidassets_tests.frames.pictures import flat, frames_of, noise, scenery
 
 
@@ -16,12 +16,12 @@ def decoded(jpeg: bytes) -> np.ndarray:
 
 
 def test_the_table_keeps_its_schema():
-    frames = schemas.Frames.validate(frames_of([scenery(0), scenery(1)]))
+    frames = clip_schemas.Frames.validate(frames_of([scenery(0), scenery(1)]))
     assert frames["frame_index"].to_list() == [0, 1]
 
 
 def test_a_clip_without_pictures_gives_an_empty_table_of_the_same_columns():
-    assert frames_table("a-clip", []).schema == schemas.Frames.create_empty().schema
+    assert frames_table("a-clip", []).schema == clip_schemas.Frames.create_empty().schema
 
 
 def test_rows_are_in_order_of_time_whatever_the_order_of_the_pictures():

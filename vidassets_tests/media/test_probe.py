@@ -7,7 +7,7 @@ import pytest
 from vidassets.errors import NoVideoStream, TruncatedVideo, UnreadableVideo
 from vidassets.media.frames import frames_at
 from vidassets.media.probe import Probe, probe
-from vidassets.schemas import RawClip
+from vidassets.schemas.clips import RawClip
 from vidassets_tests.media.videos import rotate_mp4, write_sound, write_video
 
 

@@ -23,7 +23,7 @@ from vidassets.descriptions.prices import nanousd
 from vidassets.descriptions.table import descriptions_table, incomplete
 from vidassets.errors import BudgetError, DescriberError
 from vidassets.resources.describers import MeasuredDescriber, ModelPrice, OpenAICompatibleDescriber
-from vidassets.schemas import FrameDescriptions
+from vidassets.schemas.clips import FrameDescriptions
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.descriptions.pictures import HEIGHT, WIDTH, frames_of
 from vidassets_tests.descriptions.wire_server import STRUCTURED, Request, WireServer

@@ -8,9 +8,9 @@ import pytest
 from vidassets.errors import InvalidSetting
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
+from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerModel, SpeakerOptions
-from vidassets.speech_schemas import Speakers, SpeakerTurns
-from vidassets_tests.speech.voices import activity, buzz
+from vidassets_tests.speech.speakers.voices import activity, buzz
 
 EPISODE = Path("samples/episodes/pioneers/s01/e02")
 MODEL: SpeakerModel = ResemblyzerSpeakers()

@@ -13,10 +13,10 @@ from vidassets.media.sound import Sound
 from vidassets.resources import model_cache
 from vidassets.resources.embedded_speech import SileroPocketSphinx
 from vidassets.resources.packages import package_path
-from vidassets.speech.activity import speech_activity
+from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechActivity, SpeechScores
 from vidassets.speech.models import RecognitionOptions, Recognized, SpeechModel
-from vidassets.speech.silero import SileroNetwork
-from vidassets.speech_schemas import RecognizedSegments, RecognizedWords, SpeechActivity, SpeechScores
+from vidassets.speech.transcript.activity import speech_activity
+from vidassets.speech.transcript.silero import SileroNetwork
 from vidassets_tests.speech.recordings import (
     FIRST_SENTENCE,
     FOOTAGE,

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from vidassets import schemas
 from vidassets.errors import DeviceUnavailable, ModelMissing
 from vidassets.resources import model_cache
 from vidassets.resources.shot_models import AdaptiveDetector, TransNetV2
-from vidassets.resources.transnet import Network, _process_left_as_it_was, load_network
+from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.borders import find_borders
 from vidassets.shots.scores import shot_scores
 from vidassets.shots.shots import shots_from_scores
 from vidassets.shots.thumbnails import thumbnails
+from vidassets.shots.transnet import Network, _process_left_as_it_was, load_network
 from vidassets_tests.shots.films import cut, dissolve, footage, letterbox, needs_footage, scene, timed
 
 FRAME_S = 1 / 25
@@ -30,7 +30,7 @@ def scored(film: list[tuple[float, np.ndarray]], scorer: TransNetV2 | AdaptiveDe
     """Scores of a film, as its asset makes them: borders found, cropped, frames scaled, scored."""
     borders = find_borders(pixels for _, pixels in film[:: max(1, len(film) // 16)])
     scores = shot_scores("film", thumbnails(film, borders, scorer.model.frame_size), scorer)
-    return schemas.ShotScores.validate(scores)
+    return clip_schemas.ShotScores.validate(scores)
 
 
 def first_frames(scores: pl.DataFrame) -> list[int]:

@@ -3,8 +3,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
-from vidassets import schemas
 from vidassets.errors import EmptyVideo, ProfileError
+from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.borders import NO_BORDERS, Borders
 from vidassets.shots.scorer import FrameScores, ShotModel, shot_model
 from vidassets.shots.scores import shot_scores
@@ -33,7 +33,7 @@ def numbered(n_frames: int) -> np.ndarray:
 
 def test_every_frame_has_its_own_score_and_time():
     batches = thumbnails(timed(numbered(120)), NO_BORDERS, Brightness.model.frame_size)
-    scores = schemas.ShotScores.validate(shot_scores("film", batches, Brightness()))
+    scores = clip_schemas.ShotScores.validate(shot_scores("film", batches, Brightness()))
     assert scores["score"].to_list() == list(range(120))
     assert scores["pts_s"].to_list() == [i / 25 for i in range(120)]
     assert scores["model"].unique().to_list() == ["brightness"]

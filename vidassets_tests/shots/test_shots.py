@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets import schemas
 from vidassets.errors import EmptyVideo, SchemaViolation
+from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.shots import shots_from_scores
 from vidassets_tests.shots.films import scores_table
 
@@ -20,12 +20,12 @@ def spans(shots: pl.DataFrame) -> list[tuple[float, float]]:
 
 
 def test_a_clip_without_a_cut_is_one_shot():
-    shots = schemas.Shots.validate(shots_from_scores("film", scores_table(peaks(50)), end_s=5.0))
+    shots = clip_schemas.Shots.validate(shots_from_scores("film", scores_table(peaks(50)), end_s=5.0))
     assert shots.rows() == [("film", 0, 0.0, 5.0, 50, "start", None, 2.5)]
 
 
 def test_a_shot_ends_with_the_frame_that_scores():
-    shots = schemas.Shots.validate(shots_from_scores("film", scores_table(peaks(50, f19=0.9)), end_s=5.0))
+    shots = clip_schemas.Shots.validate(shots_from_scores("film", scores_table(peaks(50, f19=0.9)), end_s=5.0))
     assert spans(shots) == [(0.0, 2.0), (2.0, 5.0)]
     assert shots["n_frames"].to_list() == [20, 30]
     assert shots["transition"].to_list() == ["start", "cut"]
@@ -136,7 +136,7 @@ def scored_clips(draw: st.DrawFn) -> tuple[pl.DataFrame, float]:
 @given(clip=scored_clips(), threshold=st.floats(0, 1), min_length_s=st.floats(0, 2))
 def test_shots_are_contiguous_and_cover_the_clip_and_none_is_too_short(clip, threshold, min_length_s):
     scores, end_s = clip
-    shots = schemas.Shots.validate(shots_from_scores("film", scores, end_s, threshold, min_length_s))
+    shots = clip_schemas.Shots.validate(shots_from_scores("film", scores, end_s, threshold, min_length_s))
     assert shots["start_s"][0] == scores["pts_s"][0]
     assert shots["end_s"][-1] == end_s
     assert shots["start_s"][1:].to_list() == shots["end_s"][:-1].to_list()

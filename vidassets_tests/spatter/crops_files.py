@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets.spatter.index import BuildCrops
+from vidassets.spatter.dataset.index import BuildCrops
 
 CROPS_PER_DATASET = 10_000
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from vidassets import spatter_schemas
+from vidassets.schemas import spatter as spatter_schemas
 
 MODEL = "0123456789abcdef"
 FRAME_S = 0.04

@@ -11,7 +11,7 @@ import pytest
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.resources import model_cache
-from vidassets.speech_schemas import SpeechActivity
+from vidassets.schemas.speech import SpeechActivity
 
 FOLDER = Path(__file__).parent
 

@@ -16,8 +16,8 @@ from vidassets.errors import InvalidSetting, SpeechError
 from vidassets.media.sound import Sound, write_sound
 from vidassets.resources import pyannote_speakers
 from vidassets.resources.pyannote_speakers import PyannoteSpeakers
+from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerOptions
-from vidassets.speech_schemas import Speakers, SpeakerTurns
 from vidassets_tests.speech_production.conftest import activity_of, run_there, two_voices
 
 START_S = 3.5

@@ -11,8 +11,8 @@ from vidassets.errors import DeviceUnavailable, InvalidSetting, LanguageUnsuppor
 from vidassets.media.sound import Sound, write_sound
 from vidassets.resources import whisperx_speech
 from vidassets.resources.whisperx_speech import WhisperXSpeech
+from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechScores
 from vidassets.speech.models import RecognitionOptions
-from vidassets.speech_schemas import RecognizedSegments, RecognizedWords, SpeechScores
 from vidassets_tests.speech_production.checkpoints import LANGUAGE, SENTENCE
 from vidassets_tests.speech_production.conftest import activity_of, run_there, two_voices
 

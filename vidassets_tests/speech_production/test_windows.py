@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
-from vidassets.speech.windows import pack_windows, quietest_moment
+from vidassets.speech.transcript.windows import pack_windows, quietest_moment
 
 
 def halfway(start_s: float, end_s: float) -> float:

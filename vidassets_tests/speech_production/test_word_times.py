@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets.speech.word_times import fill_times, place_words, words_of
+from vidassets.speech.transcript.word_times import fill_times, place_words, words_of
 
 
 def times(placed):

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from vidassets import schemas
 from vidassets.errors import ArtifactDamaged, SchemaViolation
+from vidassets.schemas import clips as clip_schemas
 from vidassets.storage.store import ArtifactStore
 from vidassets.storage.tables import check_foreign_key
 
@@ -51,7 +51,7 @@ def frames(n_frames: int) -> pl.DataFrame:
         "brightness": 0.5,
         "perceptual_hash": 2**63,
     }
-    return pl.DataFrame(columns, schema=pl.Schema(schemas.Frames))
+    return pl.DataFrame(columns, schema=pl.Schema(clip_schemas.Frames))
 
 
 def jpeg(gray: int) -> bytes:
@@ -71,8 +71,8 @@ def test_an_empty_table_is_a_table(store: ArtifactStore):
 
 
 def test_an_empty_table_of_pictures_is_a_table(store: ArtifactStore):
-    store.write_table("frames", "a", frames(0), schemas.Frames)
-    assert store.read_table("frames", "a", schemas.Frames).equals(frames(0))
+    store.write_table("frames", "a", frames(0), clip_schemas.Frames)
+    assert store.read_table("frames", "a", clip_schemas.Frames).equals(frames(0))
 
 
 def test_embeddings_keep_their_fixed_size(store: ArtifactStore):
@@ -115,7 +115,7 @@ def test_a_table_that_breaks_its_schema_is_refused_with_column_rule_and_count(
 
 def test_a_refused_table_of_pictures_is_told_without_the_pictures(store: ArtifactStore):
     with pytest.raises(SchemaViolation, match="brightness: max") as refusal:
-        store.write_table("frames", "a", frames(1).with_columns(brightness=pl.lit(2.0)), schemas.Frames)
+        store.write_table("frames", "a", frames(1).with_columns(brightness=pl.lit(2.0)), clip_schemas.Frames)
     assert "JFIF" not in str(refusal.value)
 
 
@@ -146,21 +146,21 @@ def test_a_few_dozen_pictures_are_a_row_group(tmp_path: Path):
     import pyarrow.parquet
 
     store = ArtifactStore(tmp_path)
-    store.write_table("frames", "a", frames(70), schemas.Frames)
+    store.write_table("frames", "a", frames(70), clip_schemas.Frames)
     metadata = pyarrow.parquet.read_metadata(store.uri("frames", "a"))
     assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [32, 32, 6]
 
 
 def test_pictures_come_back_equal(store: ArtifactStore):
-    store.write_table("frames", "a", frames(70), schemas.Frames)
-    assert store.read_table("frames", "a", schemas.Frames).equals(frames(70))
+    store.write_table("frames", "a", frames(70), clip_schemas.Frames)
+    assert store.read_table("frames", "a", clip_schemas.Frames).equals(frames(70))
 
 
 def test_hugging_face_datasets_shows_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     store = ArtifactStore(tmp_path / "store")
-    store.write_table("frames", "a", frames(40), schemas.Frames)
+    store.write_table("frames", "a", frames(40), clip_schemas.Frames)
     loaded = datasets.Dataset.from_parquet(store.uri("frames", "a"), cache_dir=str(tmp_path / "cache"))
     assert isinstance(loaded.features["image"], datasets.Image)
     assert (loaded[39]["image"].size, loaded[39]["image"].getpixel((0, 0))) == ((8, 6), 39)

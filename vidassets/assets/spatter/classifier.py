@@ -11,22 +11,22 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.artifact import Blob
-from vidassets.assets.clip_asset import ClipResult
-from vidassets.assets.dataset_asset import dataset_asset
-from vidassets.assets.partitions import builds
-from vidassets.assets.preview import picture
 from vidassets.assets.spatter.crop_sets import CropChoice, CropSets, crop_sets, split_of
 from vidassets.errors import InputsAwaited
+from vidassets.graph.artifact import Blob
+from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.preview import picture
 from vidassets.resources.experiment_tracker import TrackedRun, Tracker
 from vidassets.resources.store import Store
 from vidassets.resources.trainer import Trainer
+from vidassets.schemas import spatter as spatter_schemas
 
 if TYPE_CHECKING:
-    from vidassets.spatter.evaluation import Evaluation
-    from vidassets.spatter.recipe import Execution, Recipe
-    from vidassets.spatter.training import Training
+    from vidassets.spatter.classifier.evaluation import Evaluation
+    from vidassets.spatter.classifier.recipe import Execution, Recipe
+    from vidassets.spatter.classifier.training import Training
 
 RANDOM = "split_random"
 
@@ -69,7 +69,7 @@ class _Learned:
 
 def recipe_of(config: ClassifierTraining) -> "Recipe":
     """The config as the training takes it."""
-    from vidassets.spatter.recipe import Recipe
+    from vidassets.spatter.classifier.recipe import Recipe
 
     names = (
         "architecture",
@@ -87,7 +87,7 @@ def recipe_of(config: ClassifierTraining) -> "Recipe":
 
 def execution_of(trainer: Trainer) -> "Execution":
     """The resource as the training takes it."""
-    from vidassets.spatter.recipe import Execution
+    from vidassets.spatter.classifier.recipe import Execution
 
     return Execution(trainer.device, trainer.threads, trainer.workers)
 
@@ -121,9 +121,9 @@ def spatter_classifier(
     Judged on the strictest split that the labelled builds allow, and beside it on one by random crop. An interrupted
     training goes on from its last epoch; the same seed gives the same weights on a CPU.
     """
-    from vidassets.spatter.onnx_export import export_onnx, max_difference
-    from vidassets.spatter.prediction import model_name
-    from vidassets.spatter.recipe import fingerprint
+    from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
+    from vidassets.spatter.classifier.recipe import fingerprint
+    from vidassets.spatter.verdicts.prediction import model_name
 
     recipe, split = recipe_of(config), split_of(spatter_index, config)
     opened, folder = store.open(), trainer.under_way(store, "spatter_classifier")
@@ -166,8 +166,8 @@ def spatter_classifier(
 def _learn(
     sets: CropSets, split: str, recipe: "Recipe", trainer: Trainer, checkpoints: Path, tracked: TrackedRun | None
 ) -> _Learned:
-    from vidassets.spatter.evaluation import evaluate
-    from vidassets.spatter.training import score, train
+    from vidassets.spatter.classifier.evaluation import evaluate
+    from vidassets.spatter.classifier.training import score, train
 
     def on_epoch(row: dict[str, Any]) -> None:
         if tracked is not None:
@@ -200,7 +200,7 @@ def _check_enough(sets: CropSets) -> None:
     """
     import numpy as np
 
-    from vidassets.spatter.drift import MIN_CROPS_A_CLASS
+    from vidassets.spatter.verdicts.drift import MIN_CROPS_A_CLASS
 
     judged = np.concatenate([crops.labels.numpy() for crops in (sets.validation, sets.test)])
     n_low, n_high = int((judged == 0).sum()), int((judged == 1).sum())
@@ -224,8 +224,8 @@ def _drift_reference(onnx: bytes, sets: CropSets) -> bytes:
     import numpy as np
     import torch
 
-    from vidassets.spatter.drift import drift_reference
-    from vidassets.spatter.prediction import CropClassifier
+    from vidassets.spatter.verdicts.drift import drift_reference
+    from vidassets.spatter.verdicts.prediction import CropClassifier
 
     classifier = CropClassifier(onnx)
     embeddings, labels, of_builds = [], [], []
@@ -251,7 +251,7 @@ def _checkpoint(training: "Training", notes: dict[str, Any]) -> bytes:
 
 
 def _pictures(learned: _Learned) -> dict[str, bytes]:
-    from vidassets.spatter.report import evaluation_picture, training_picture
+    from vidassets.spatter.classifier.report import evaluation_picture, training_picture
 
     return {
         "evaluation.png": evaluation_picture(learned.evaluations["test"]),
@@ -260,7 +260,7 @@ def _pictures(learned: _Learned) -> dict[str, bytes]:
 
 
 def _figures(learned: _Learned, evaluations: pl.DataFrame, index: pl.DataFrame) -> dict[str, Any]:
-    from vidassets.spatter.splits import advised_split
+    from vidassets.spatter.dataset.splits import advised_split
 
     training, tested = learned.training, evaluations.filter(pl.col("part") == "test")
     advice = advised_split(index)

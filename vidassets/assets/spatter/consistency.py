@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.dataset_asset import dataset_asset
-from vidassets.assets.partitions import builds
 from vidassets.assets.spatter.crop_sets import CropChoice, crop_sets, split_of
 from vidassets.errors import InvalidSetting
+from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.partitions import builds
 from vidassets.resources.store import Store
+from vidassets.schemas import spatter as spatter_schemas
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    from vidassets.spatter.dataset import SpatterDataset
+    from vidassets.spatter.dataset.dataset import SpatterDataset
 
 
 class ConsistencyComparison(CropChoice):
@@ -40,7 +40,7 @@ def _logits() -> "nn.Module":
     """LeNet-5 without its second output."""
     from torch import nn
 
-    from vidassets.spatter.lenet import LeNet
+    from vidassets.spatter.classifier.lenet import LeNet
 
     class Logits(nn.Module):
         def __init__(self) -> None:
@@ -79,8 +79,8 @@ def spatter_consistency(spatter_index: pl.DataFrame, config: ConsistencyComparis
     """
     import numpy as np
 
-    from vidassets.spatter.consistency import ConsistencySettings, compare_with_supervised
-    from vidassets.spatter.training import torch_held_to
+    from vidassets.spatter.classifier.consistency import ConsistencySettings, compare_with_supervised
+    from vidassets.spatter.classifier.training import torch_held_to
 
     rng, rows = np.random.default_rng(config.seed), []
     with (

@@ -18,7 +18,7 @@ from vidassets.errors import InputsAwaited, OneClassOnly
 from vidassets.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from vidassets.spatter.dataset import SpatterDataset
+    from vidassets.spatter.dataset.dataset import SpatterDataset
 
 ADVISED = "advised"
 CROPS = ("spatter_crops", "h5")
@@ -53,7 +53,7 @@ def split_of(index: pl.DataFrame, choice: CropChoice) -> str:
     Raises:
         InputsAwaited: a class is missing, so that nothing can be learned yet.
     """
-    from vidassets.spatter.splits import advised_split, check_both_classes
+    from vidassets.spatter.dataset.splits import advised_split, check_both_classes
 
     try:
         check_both_classes(index)
@@ -69,8 +69,8 @@ def crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, spl
     Raises:
         InvalidSetting: the split could not be made of this index.
     """
-    from vidassets.spatter.dataset import SpatterDataset
-    from vidassets.spatter.splits import crops_of
+    from vidassets.spatter.dataset.dataset import SpatterDataset
+    from vidassets.spatter.dataset.splits import crops_of
 
     with ExitStack() as opened:
         builds = dict(index.select("file", "build").unique(maintain_order=True).iter_rows())

@@ -7,19 +7,19 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.artifact import Blob, StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_file import ClipFile, problem_lines
-from vidassets.assets.partitions import builds
-from vidassets.assets.preview import picture
-from vidassets.assets.raw_clip import EXTRACTION
+from vidassets.assets.sources.clip_file import ClipFile, problem_lines
+from vidassets.assets.sources.raw_clip import EXTRACTION
 from vidassets.errors import InvalidSetting
+from vidassets.graph.artifact import Blob, StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.preview import picture
+from vidassets.schemas import spatter as spatter_schemas
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vidassets.spatter.settings import ExtractionSettings
+    from vidassets.spatter.crops.settings import ExtractionSettings
 
 
 class SpatterExtraction(dg.Config, extra="forbid"):
@@ -48,7 +48,7 @@ def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSetti
     Raises:
         InvalidSetting: a sidecar that tells what is no setting, or one that cannot be.
     """
-    from vidassets.spatter.settings import ExtractionSettings
+    from vidassets.spatter.crops.settings import ExtractionSettings
 
     told = json.loads(raw_clip.row["sidecar_json"] or "{}").get(EXTRACTION, {})
     values: dict[str, Any] = config.model_dump()
@@ -64,7 +64,7 @@ def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSetti
 
 
 def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_log: pl.DataFrame) -> str:
-    from vidassets.spatter.preview import extraction_preview
+    from vidassets.spatter.crops.preview import extraction_preview
 
     with artifact.path() as path:
         sheet = extraction_preview(spatter_events, spatter_frame_log, path)
@@ -91,7 +91,7 @@ def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: Spatter
     Datasets `{build}_{n}` of up to 10,000 JPEG strings each. What changed between two frames, and is neither too small
     nor too large nor the recoater's blue light, is a spatter; its crop is cut from the earlier, untouched frame.
     """
-    from vidassets.spatter.extraction import extract
+    from vidassets.spatter.crops.extraction import extract
 
     found = extract(clip, raw_clip.uri, output, _settings(config, raw_clip))
     metadata: dict[str, Any] = {

@@ -7,18 +7,18 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.artifact import Blob
-from vidassets.assets.clip_asset import WAITING_FOR, ClipResult
-from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.partitions import builds
-from vidassets.assets.raw_clip import EXTRACTION
-from vidassets.assets.settings import digest
+from vidassets.assets.sources.raw_clip import EXTRACTION
 from vidassets.errors import InputsAwaited, SpatterError, VidassetsError
+from vidassets.graph.artifact import Blob
+from vidassets.graph.clip_asset import WAITING_FOR, ClipResult
+from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.settings import digest
+from vidassets.schemas import spatter as spatter_schemas
 from vidassets.sources.source import Source
 
 if TYPE_CHECKING:
-    from vidassets.spatter.labels import BuildLabels
+    from vidassets.spatter.dataset.labels import BuildLabels
 
 LEFT_OUT = "left_out"  # metadata: builds that are not in the index, and why
 
@@ -34,7 +34,7 @@ def _sidecar_labels(
 ) -> "dict[str, BuildLabels]":
     """Labels of every build that has crops; of one whose sidecar is refused, why, in `left_out`."""
     from vidassets.sources.sidecar import read_sidecar
-    from vidassets.spatter.labels import BuildLabels, labels_from_fields
+    from vidassets.spatter.dataset.labels import BuildLabels, labels_from_fields
 
     labels = {}
     for key in keys:
@@ -50,8 +50,8 @@ def _sidecar_labels(
 
 
 def _figures(artifact: pl.DataFrame) -> str:
-    from vidassets.spatter.index import exclusion_counts
-    from vidassets.spatter.splits import advised_split, split_counts
+    from vidassets.spatter.dataset.index import exclusion_counts
+    from vidassets.spatter.dataset.splits import advised_split, split_counts
 
     advice = advised_split(artifact)
     tables = [("Crops by build", exclusion_counts(artifact)), ("Crops by split", split_counts(artifact))]
@@ -87,8 +87,8 @@ def spatter_index(
     Labels come from the sidecar of a build or from `spatter_build_labels`; none is guessed, and a contradiction is an
     error. A build without one is no part of it, so that a new recording changes nothing that was learnt.
     """
-    from vidassets.spatter.index import BuildCrops, images_csv, spatter_index
-    from vidassets.spatter.labels import labels_of_table, merge_labels
+    from vidassets.spatter.dataset.index import BuildCrops, images_csv, spatter_index
+    from vidassets.spatter.dataset.labels import labels_of_table, merge_labels
 
     left_out: dict[str, str] = {}
     sidecars = _sidecar_labels(source_video, source_video.keys, left_out)

@@ -7,13 +7,13 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.clip_asset import ClipResult
-from vidassets.assets.dataset_asset import dataset_asset
-from vidassets.assets.edited_file import content_of
-from vidassets.assets.partitions import builds
 from vidassets.errors import ArtifactMissing, LabelError
+from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.edited_file import content_of
+from vidassets.graph.partitions import builds
 from vidassets.resources.store import Store
+from vidassets.schemas import spatter as spatter_schemas
 from vidassets.storage.store import UNPARTITIONED_KEY
 
 
@@ -48,7 +48,7 @@ def _form(artifact: pl.DataFrame) -> str:
 )
 def spatter_build_labels(config: LabelsTable) -> ClipResult:
     """Labels of builds from a table that people keep: columns `build`, `gas_flow`, `position`, and any more."""
-    from vidassets.spatter.labels import labels_table, read_labels_table
+    from vidassets.spatter.dataset.labels import labels_table, read_labels_table
 
     labels = {} if config.table is None else read_labels_table(Path(config.table))
     return ClipResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config))
@@ -68,7 +68,7 @@ def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
     `table` is a list that `spatter_label_requests_csv` gave, filled in. Handed in again with more filled in, it adds
     what is new; another list, or none, takes nothing away.
     """
-    from vidassets.spatter.active_labels import append_filled
+    from vidassets.spatter.types.active_labels import append_filled
 
     schema, opened = spatter_schemas.SpatterLabelDecisions, store.open()
     try:

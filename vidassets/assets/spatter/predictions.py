@@ -6,13 +6,13 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.artifact import Blob, StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_check import ClipCheck, Verdict
-from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.partitions import builds
-from vidassets.assets.preview import picture
+from vidassets.graph.artifact import Blob, StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_check import ClipCheck, Verdict
+from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.preview import picture
+from vidassets.schemas import spatter as spatter_schemas
 
 
 @clip_asset(
@@ -28,8 +28,8 @@ def spatter_predictions(
     clip: str, spatter_crops: StoredFile, spatter_events: pl.DataFrame, spatter_classifier: bytes
 ) -> ClipResult:
     """How probable high gas flow is by each crop of a build, and how the classifier sees the crop: its embedding."""
-    from vidassets.spatter.prediction import CropClassifier, jpegs_in_order, predict_crops
-    from vidassets.spatter.stored_crops import StoredCrops
+    from vidassets.spatter.dataset.stored_crops import StoredCrops
+    from vidassets.spatter.verdicts.prediction import CropClassifier, jpegs_in_order, predict_crops
 
     classifier = CropClassifier(spatter_classifier)
     with spatter_crops.path() as path:
@@ -50,7 +50,7 @@ class Judgement(dg.Config, extra="forbid"):
 
 
 def _over_layers(artifact: pl.DataFrame, spatter_layers: pl.DataFrame, config: Judgement) -> str:
-    from vidassets.spatter.layer_picture import layer_picture
+    from vidassets.spatter.verdicts.layer_picture import layer_picture
 
     return picture(layer_picture(spatter_layers, artifact, config.threshold), "probability of high flow over layers")
 
@@ -68,7 +68,7 @@ def spatter_verdict(
     clip: str, spatter_predictions: pl.DataFrame, spatter_events: pl.DataFrame, config: Judgement
 ) -> ClipResult:
     """Whether a build ran under low or high gas flow, with an interval; layer by layer in `spatter_layers`."""
-    from vidassets.spatter.verdict import layer_probabilities, verdict
+    from vidassets.spatter.verdicts.verdict import layer_probabilities, verdict
 
     table = verdict(clip, spatter_predictions, spatter_events, config.threshold, config.confidence, config.min_crops)
     row = table.row(0, named=True)
@@ -102,7 +102,7 @@ def _like_training(drift: pl.DataFrame) -> Verdict:
 )
 def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> ClipResult:
     """How unlike the classifier's training data a build is: a verdict on what it has never seen is a guess."""
-    from vidassets.spatter.drift import DriftReference, drift
+    from vidassets.spatter.verdicts.drift import DriftReference, drift
 
     table = drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
     row = table.row(0, named=True)

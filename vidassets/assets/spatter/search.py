@@ -5,15 +5,15 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.clip_asset import ClipResult
-from vidassets.assets.dataset_asset import dataset_asset
-from vidassets.assets.partitions import builds
-from vidassets.assets.preview import picture
 from vidassets.assets.spatter.classifier import execution_of
 from vidassets.assets.spatter.crop_sets import CropChoice, crop_sets, split_of
+from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.preview import picture
 from vidassets.resources.store import Store
 from vidassets.resources.trainer import Trainer
+from vidassets.schemas import spatter as spatter_schemas
 
 
 class RecipeSearch(CropChoice):
@@ -30,7 +30,7 @@ class RecipeSearch(CropChoice):
 
 
 def _front(artifact: pl.DataFrame) -> str:
-    from vidassets.spatter.report import search_picture
+    from vidassets.spatter.classifier.report import search_picture
 
     return picture(search_picture(artifact), f"{len(artifact)} trials")
 
@@ -50,8 +50,8 @@ def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: T
 
     Made only when it is asked for by name. Interrupted, it goes on with the trial it was at.
     """
-    from vidassets.spatter.recipe import Recipe
-    from vidassets.spatter.search import SearchSpace, search
+    from vidassets.spatter.classifier.recipe import Recipe
+    from vidassets.spatter.classifier.search import SearchSpace, search
 
     recipe = Recipe(epochs=config.epochs, patience_epochs=config.patience_epochs, seed=config.seed)
     space = SearchSpace(

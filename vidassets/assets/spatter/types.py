@@ -7,13 +7,13 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import spatter_schemas
-from vidassets.assets.artifact import Blob
-from vidassets.assets.clip_asset import ClipResult
-from vidassets.assets.dataset_asset import AllClips, dataset_asset
-from vidassets.assets.partitions import builds
-from vidassets.assets.preview import picture
 from vidassets.errors import InputsAwaited
+from vidassets.graph.artifact import Blob
+from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.partitions import builds
+from vidassets.graph.preview import picture
+from vidassets.schemas import spatter as spatter_schemas
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,11 +57,11 @@ def spatter_types(
     Fill in the column `label` of `spatter_label_requests_csv`, name the file in the profile (assets:
     spatter_label_decisions: table: PATH), and run again: a person's word stands, and is spread to what is like it.
     """
-    from vidassets.spatter.active_labels import label_requests, replay, requests_csv
-    from vidassets.spatter.embedding import crop_features
-    from vidassets.spatter.prediction import model_name
-    from vidassets.spatter.type_facts import type_facts
-    from vidassets.spatter.types import cluster_crops, spatter_types
+    from vidassets.spatter.types.active_labels import label_requests, replay, requests_csv
+    from vidassets.spatter.types.embedding import crop_features
+    from vidassets.spatter.types.type_facts import type_facts
+    from vidassets.spatter.types.types import cluster_crops, spatter_types
+    from vidassets.spatter.verdicts.prediction import model_name
 
     keys = [key for key in spatter_predictions.keys if key in spatter_events.keys and key in spatter_crops.keys]
     events = pl.concat([spatter_events[key] for key in keys])
@@ -98,8 +98,8 @@ def spatter_types(
 def _sheet(types: pl.DataFrame, facts: pl.DataFrame, events: pl.DataFrame, spatter_crops: AllClips) -> str:
     import numpy as np
 
-    from vidassets.spatter.stored_crops import StoredCrops
-    from vidassets.spatter.type_facts import type_sheet
+    from vidassets.spatter.dataset.stored_crops import StoredCrops
+    from vidassets.spatter.types.type_facts import type_sheet
 
     places = {
         (clip, i): (dataset, idx)

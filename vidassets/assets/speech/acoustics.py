@@ -4,17 +4,17 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import speech_schemas
-from vidassets.assets.artifact import StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.preview import picture
+from vidassets.graph.artifact import StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import picture
+from vidassets.schemas import speech as speech_schemas
 
 
 @clip_asset(group="speech", kinds={"parquet", "numpy"}, version="1", schema=speech_schemas.AcousticFrames)
 def acoustic_frames(clip: str, audio: StoredFile) -> pl.DataFrame:
     """Pitch, intensity, harmonicity and the shape of the spectrum every 10 ms, speech or not."""
     from vidassets.media.sound import Sound
-    from vidassets.speech.acoustic_grid import acoustic_frames
+    from vidassets.speech.acoustics.grid import acoustic_frames
 
     with audio.path() as path:
         return acoustic_frames(clip, Sound.open(path))
@@ -32,7 +32,7 @@ class Levels(dg.Config, extra="forbid"):
 
 
 def _pitch_and_level(artifact: pl.DataFrame, acoustic_frames: pl.DataFrame, clip: str) -> str:
-    from vidassets.speech.acoustic_picture import acoustic_picture
+    from vidassets.speech.acoustics.picture import acoustic_picture
 
     if acoustic_frames.is_empty():
         return "This clip has no sound."
@@ -62,8 +62,8 @@ def word_acoustics(
     The same of every segment in `segment_acoustics`.
     """
     from vidassets.media.sound import Sound
-    from vidassets.speech.acoustic_features import LevelThresholds, segment_acoustics, word_acoustics
-    from vidassets.speech.turns import channels_of_speakers
+    from vidassets.speech.acoustics.features import LevelThresholds, segment_acoustics, word_acoustics
+    from vidassets.speech.speakers.turns import channels_of_speakers
 
     levels = LevelThresholds(**config.model_dump())
     with audio.path() as path:

@@ -6,11 +6,11 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import speech_schemas
-from vidassets.assets.artifact import StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_file import ClipFile
-from vidassets.assets.preview import table
+from vidassets.assets.sources.clip_file import ClipFile
+from vidassets.graph.artifact import StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import table
+from vidassets.schemas import speech as speech_schemas
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction
     What is missing in the container is silence here, and told in `audio_facts`, with loudness, clipping, silence and
     noise. A clip without sound has an empty FLAC, and everything below is empty.
     """
-    from vidassets.speech.extraction import extract_audio
+    from vidassets.speech.sound.extraction import extract_audio
 
     stream = config.stream if config.stream is not None else config.language
     facts = extract_audio(clip, raw_clip.uri, output, stream=stream, separate_channels=config.separate_channels)
@@ -106,7 +106,7 @@ def speech_activity(
     clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity
 ) -> pl.DataFrame:
     """Where somebody speaks: stretches of speech, by a threshold upon the scores."""
-    from vidassets.speech.activity import speech_activity
+    from vidassets.speech.transcript.activity import speech_activity
 
     threshold = speech_model.activity_threshold if config.threshold is None else config.threshold
     return speech_activity(clip, speech_scores, threshold, config.min_silence_s, config.min_speech_s, config.pad_s)

@@ -11,17 +11,17 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import speech_schemas
-from vidassets.assets.artifact import Blob, StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.dataset_asset import dataset_asset
-from vidassets.assets.edited_file import content_of
 from vidassets.assets.speech.transcript import events_metadata
 from vidassets.errors import SpeechError, VidassetsError
+from vidassets.graph.artifact import Blob, StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.edited_file import content_of
+from vidassets.schemas import speech as speech_schemas
 
 if TYPE_CHECKING:
-    from vidassets.speech.bank import Reference
     from vidassets.speech.models import SpeakerModel, SpeechModel
+    from vidassets.speech.speakers.voice_bank import Reference
 
 
 @clip_asset(group="speech", kinds={"numpy"}, version="1", extension="npz", pool="speaker_model")
@@ -70,7 +70,7 @@ def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", confi
     Clustering alone: another number of speakers costs no inference.
     """
     from vidassets.speech.models import SpeakerOptions
-    from vidassets.speech.rttm import to_rttm
+    from vidassets.speech.speakers.rttm import to_rttm
 
     options = SpeakerOptions(config.n_speakers, config.min_speakers, config.max_speakers)
     found = speaker_model.turns(clip, voices, options)
@@ -120,7 +120,7 @@ def _bank_content(config: VoiceBankFolder) -> str:
 )
 def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", config: VoiceBankFolder) -> ClipResult:
     """The voices of known people, out of a folder of recordings of each; empty where none is named."""
-    from vidassets.speech.bank import voice_bank
+    from vidassets.speech.speakers.voice_bank import voice_bank
 
     if config.folder is not None and not _recordings(config):
         raise SpeechError(
@@ -136,9 +136,9 @@ def _references(config: VoiceBankFolder, speech_model: "SpeechModel") -> "Iterat
     import numpy as np
 
     from vidassets.media.sound import Sound
-    from vidassets.speech.activity import speech_activity
-    from vidassets.speech.bank import Reference
-    from vidassets.speech.extraction import extract_audio
+    from vidassets.speech.sound.extraction import extract_audio
+    from vidassets.speech.speakers.voice_bank import Reference
+    from vidassets.speech.transcript.activity import speech_activity
 
     for recording in _recordings(config):
         person = recording.parent.name
@@ -232,7 +232,7 @@ def speaker_names(
     config: Naming,
 ) -> ClipResult:
     """Whose voice each speaker is: by the voice bank, never below the threshold, and above it by people's decisions."""
-    from vidassets.speech.names import speaker_names, unplaced_decisions
+    from vidassets.speech.speakers.speaker_names import speaker_names, unplaced_decisions
 
     threshold = speaker_model.name_threshold if config.threshold is None else config.threshold
     names = speaker_names(clip, speakers, speaker_turns, voice_bank, speaker_decisions, threshold)

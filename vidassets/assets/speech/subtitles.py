@@ -6,10 +6,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.artifact import Blob
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.clip_file import ClipFile
-from vidassets.assets.preview import picture
+from vidassets.assets.sources.clip_file import ClipFile
+from vidassets.graph.artifact import Blob
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import picture
 
 if TYPE_CHECKING:
     from vidassets.speech.models import SpeakerModel, SpeechModel
@@ -57,8 +57,8 @@ def _timeline(
     speaker_names: pl.DataFrame,
     audio_facts: pl.DataFrame,
 ) -> str:
-    from vidassets.speech.shown_names import shown_names
-    from vidassets.speech.timeline_picture import timeline_picture
+    from vidassets.speech.subtitles.shown_names import shown_names
+    from vidassets.speech.subtitles.timeline_picture import timeline_picture
 
     if transcript.is_empty():
         return "Nothing is said in this clip: the subtitles are empty."
@@ -100,13 +100,13 @@ def subtitles(
     config: SubtitleLines,
 ) -> ClipResult:
     """WebVTT with voice tags, times of words, emphasis: lines that can be read, and never overlap or run backwards."""
-    from vidassets.speech.ass import ass
-    from vidassets.speech.cue import SubtitleStyle
-    from vidassets.speech.emphasis import emphasis_classes
-    from vidassets.speech.lines import subtitle_cues
-    from vidassets.speech.shown_names import shown_names
-    from vidassets.speech.srt import srt
-    from vidassets.speech.webvtt import webvtt
+    from vidassets.speech.subtitles.ass import ass
+    from vidassets.speech.subtitles.cue import SubtitleStyle
+    from vidassets.speech.subtitles.cue_layout import subtitle_cues
+    from vidassets.speech.subtitles.emphasis import emphasis_classes
+    from vidassets.speech.subtitles.shown_names import shown_names
+    from vidassets.speech.subtitles.srt import srt
+    from vidassets.speech.subtitles.webvtt import webvtt
 
     style = SubtitleStyle(**config.model_dump(exclude={"raised_semitones", "offset_s"}))
     cues, names = subtitle_cues(transcript, transcript_words, style), shown_names(speakers, speaker_names)
@@ -144,9 +144,9 @@ def speech_document(
 ) -> bytes:
     """Everything of a clip's speech in one JSON document: speakers, segments, words, and how each sounds.
 
-    Its JSON Schema is `vidassets/speech/speech_document.schema.json`.
+    Its JSON Schema is `vidassets/speech/subtitles/speech_document.schema.json`.
     """
-    from vidassets.speech.speech_document import SpeechTables, speech_document
+    from vidassets.speech.subtitles.speech_document import SpeechTables, speech_document
 
     tables = SpeechTables(
         audio_facts, transcript, transcript_words, speakers, speaker_names, word_acoustics, segment_acoustics

@@ -6,10 +6,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets import speech_schemas
-from vidassets.assets.artifact import StoredFile
-from vidassets.assets.clip_asset import ClipResult, clip_asset
-from vidassets.assets.preview import picture
+from vidassets.graph.artifact import StoredFile
+from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.preview import picture
+from vidassets.schemas import speech as speech_schemas
 
 if TYPE_CHECKING:
     from vidassets.speech.models import SpeechModel
@@ -79,8 +79,8 @@ def _timeline(
     speakers: pl.DataFrame,
     audio_facts: pl.DataFrame,
 ) -> str:
-    from vidassets.speech.shown_names import shown_names
-    from vidassets.speech.timeline_picture import timeline_picture
+    from vidassets.speech.subtitles.shown_names import shown_names
+    from vidassets.speech.subtitles.timeline_picture import timeline_picture
 
     if artifact.is_empty() and speaker_turns.is_empty():
         return "No speech was found in this clip."
@@ -119,7 +119,7 @@ def transcript(
     config: Attribution,
 ) -> ClipResult:
     """What is said and by whom: segments of one speaker each; word by word in `transcript_words`."""
-    from vidassets.speech.transcript import transcript
+    from vidassets.speech.transcript.transcript import transcript
 
     segments, words = transcript(clip, recognized_segments, recognized_words, exclusive_turns, config.nearest_s)
     metadata = {"n_words": len(words), "words_without_a_speaker": words["speaker"].null_count()}

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vidassets_tests.assets.spatter.deployed_builds import CHAIN, Builds, Worked, pictures
-from vidassets_tests.spatter.recordings import bed, broken_in_the_middle, write_recording
+from vidassets_tests.spatter.crops.recordings import bed, broken_in_the_middle, write_recording
 
 LABELLED = {"high": "right", "low": "left"}
 # What a recorder may leave behind; none of them is labelled.

@@ -13,18 +13,18 @@ import numpy as np
 import polars as pl
 import yaml
 
-from vidassets.assets.lineage import Made, latest, latest_whole
 from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import Registration, refresh, register
 from vidassets.automation.work import Workload
 from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings
 from vidassets.deployment import Deployment
+from vidassets.graph.lineage import Made, latest, latest_whole
 from vidassets.resources.store import Store
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.builders import reasons
-from vidassets_tests.spatter.recordings import bed, with_blot, write_recording
+from vidassets_tests.spatter.crops.recordings import bed, with_blot, write_recording
 
 CHAIN = "*spatter_verdicts,*spatter_drift,*spatter_types"
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vidassets import spatter_schemas
+from vidassets.schemas import spatter as spatter_schemas
 from vidassets_tests.assets.spatter.conftest import LABELLED, ODD, Learned
-from vidassets_tests.spatter.recordings import stored_crops
+from vidassets_tests.spatter.crops.recordings import stored_crops
 
 DONE = sorted({*LABELLED, *ODD} - {"broken"})
 EMPTY = ["one-frame", "quiet"]

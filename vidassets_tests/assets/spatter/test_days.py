@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from vidassets_tests.assets.spatter.deployed_builds import ALL, Builds, Worked
-from vidassets_tests.spatter.test_prediction import Redness, onnx_of
+from vidassets_tests.spatter.verdicts.test_prediction import Redness, onnx_of
 
 INDEX = "*spatter_index"
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from vidassets.assets.clip_asset import ClipResult
-from vidassets.assets.clip_file import ClipFile
+from vidassets.assets.sources.clip_file import ClipFile
 from vidassets.assets.spatter.crops import SpatterExtraction, spatter_crops
 from vidassets.errors import InvalidSetting
+from vidassets.graph.clip_asset import ClipResult
 from vidassets_tests.assets.films import raw
-from vidassets_tests.spatter.recordings import flashes, write_recording
+from vidassets_tests.spatter.crops.recordings import flashes, write_recording
 
 SPATTER_ON = [3, 7, 40]
 

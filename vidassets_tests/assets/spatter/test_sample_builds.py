@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from vidassets_tests.assets.spatter.deployed_builds import Builds
-from vidassets_tests.spatter.recordings import SAMPLES
+from vidassets_tests.spatter.crops.recordings import SAMPLES
 from vidassets_tests.test_samples import overlap_ratio
 
 FLOWS = {"high-flow": "high", "low-flow": "low"}

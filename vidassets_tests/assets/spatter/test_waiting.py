@@ -9,7 +9,7 @@ import pytest
 from vidassets.automation.status import State
 from vidassets_tests.assets.spatter.deployed_builds import SETTINGS, Builds, Worked, pictures
 from vidassets_tests.builders import Home, Said, reasons
-from vidassets_tests.spatter.recordings import write_recording
+from vidassets_tests.spatter.crops.recordings import write_recording
 
 BELOW = ["spatter_predictions", "spatter_verdict", "spatter_drift"]
 

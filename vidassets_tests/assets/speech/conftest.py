@@ -11,12 +11,12 @@ from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.resources import model_cache
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
 from vidassets.resources.embedded_speech import SileroPocketSphinx
-from vidassets.speech.silero import SileroNetwork
-from vidassets.speech.sphinx import SphinxDecoder
+from vidassets.speech.transcript.silero import SileroNetwork
+from vidassets.speech.transcript.sphinx import SphinxDecoder
 from vidassets_tests.assets.speech.spoken_clips import Heard, SpokenClips, sentence, silence, talking_film
 from vidassets_tests.media.sounds import clicks
 from vidassets_tests.media.videos import write_sound
-from vidassets_tests.speech.acoustic_sounds import noise, tone
+from vidassets_tests.speech.acoustics.acoustic_sounds import noise, tone
 from vidassets_tests.speech.recordings import spoken
 
 TONE_HZ, TONE_S, CLICK_S, LATE_S = 220.0, (2.85, 3.85), 7.3, 0.85

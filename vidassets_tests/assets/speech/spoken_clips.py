@@ -15,13 +15,13 @@ import polars as pl
 import yaml
 from scipy.signal import resample_poly
 
-from vidassets.assets.lineage import latest, latest_whole
 from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import refresh, register
 from vidassets.automation.work import Workload
 from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings
 from vidassets.deployment import Deployment
+from vidassets.graph.lineage import latest, latest_whole
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.resources.store import Store
 from vidassets.sources.find import find_videos

@@ -4,8 +4,8 @@ import dagster as dg
 import polars as pl
 
 from vidassets.media.sound import Sound
+from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechScores
 from vidassets.speech.models import RecognitionOptions, Recognized
-from vidassets.speech_schemas import RecognizedSegments, RecognizedWords, SpeechScores
 
 FAILURE = "CUDA error: device-side assert triggered"
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from vidassets.assets.lineage import latest
 from vidassets.definitions import CLIP_ASSETS
+from vidassets.graph.lineage import latest
 from vidassets_tests.assets.speech.spoken_clips import Heard, SpokenClips, sentence, talking_film
 from vidassets_tests.assets.speech.stand_in_models import FAILURE
-from vidassets_tests.speech.voices import buzz
+from vidassets_tests.speech.speakers.voices import buzz
 
 STAND_IN = {"class": "vidassets_tests.assets.speech.stand_in_models.OneWord"}
 BELOW = ["transcript", "word_acoustics", "subtitles", "speech_document"]

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from vidassets.definitions import CLIP_ASSETS
 from vidassets.media.sound import Sound
-from vidassets.speech.rttm import read_rttm
-from vidassets.speech.speech_document import document_schema
+from vidassets.speech.speakers.rttm import read_rttm
+from vidassets.speech.subtitles.speech_document import document_schema
 from vidassets_tests.assets.speech.conftest import CLICK_S, LATE_S, TONE_HZ, TONE_S, Everything
 from vidassets_tests.assets.speech.spoken_clips import SpokenClips
 from vidassets_tests.media.sounds import click_times

@@ -12,9 +12,9 @@ import webvtt
 from jsonschema import Draft202012Validator
 
 from vidassets.assets.speech.subtitles import TIMED
-from vidassets.speech.rttm import read_rttm
-from vidassets.speech.speech_document import document_schema
-from vidassets.speech_schemas import SpeakerTurns, TranscriptWords
+from vidassets.schemas.speech import SpeakerTurns, TranscriptWords
+from vidassets.speech.speakers.rttm import read_rttm
+from vidassets.speech.subtitles.speech_document import document_schema
 from vidassets_tests.assets.speech.conftest import Everything
 from vidassets_tests.assets.speech.spoken_clips import SpokenClips
 from vidassets_tests.speech.recordings import truth

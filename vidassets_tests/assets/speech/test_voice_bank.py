@@ -10,7 +10,7 @@ import pytest
 from soundfile import write
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
-from vidassets.speech_schemas import VoiceBank
+from vidassets.schemas.speech import VoiceBank
 from vidassets_tests.assets.speech.spoken_clips import ALL, CHAIN, Heard, SpokenClips, sentence, talking_film
 
 CLIP = "two-voices"

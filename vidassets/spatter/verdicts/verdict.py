@@ -1,0 +1,210 @@
+"""From the crops' probabilities to a layer's and a build's, each with an interval, and to the verdict.
+
+The crops of one layer are alike: a thousand crops of three layers say less than a thousand of three hundred. So the
+interval of a build treats layers as what was sampled:
+
+- From `MIN_BOOTSTRAP_LAYERS` layers on, the layers are drawn with replacement and the mean is taken anew: percentiles
+  of the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
+- With fewer layers that interval is too narrow (Cameron, Gelbach, Miller, "Bootstrap-based improvements for inference
+  with clustered errors", 2008). Then Wilson's interval ("Probable inference", 1927) of as many crops as the layers are
+  worth: n / (1 + (m - 1) rho), Kish's design effect for layers of m crops whose intraclass correlation is rho.
+
+A probability varies less around its mean than the yes and no that Wilson's interval is for: it errs on the wide side.
+"""
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vidassets.errors import InvalidSetting, SchemaViolation
+from vidassets.schemas import spatter as spatter_schemas
+
+# Between the few (5 to 10) at which the cluster bootstrap fails and the 30 at which it is sound. Chosen here.
+MIN_BOOTSTRAP_LAYERS = 20
+RESAMPLES = 2000
+# Few layers may agree by chance: their crops are never taken for independent. Chosen here.
+MIN_LAYER_CORRELATION = 0.1
+# Where it cannot be measured, with one layer or one crop a layer. Chosen here.
+UNKNOWN_LAYER_CORRELATION = 0.25
+# Below this a single odd crop decides. Chosen here.
+MIN_CROPS = 10
+
+
+class Interval(NamedTuple):
+    """Bounds of a probability, and how they were found."""
+
+    low: float
+    high: float
+    method: str
+
+
+def layer_probabilities(predictions: pl.DataFrame, events: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
+    """One row per layer with a scored crop; columns in `spatter_schemas.SpatterLayers`.
+
+    The interval is Wilson's over the layer's crops.
+
+    Args:
+        predictions: rows of `spatter_schemas.SpatterPredictions` of one build.
+        events: rows of `spatter_schemas.SpatterEvents` of the same build.
+        confidence: of the interval, within (0, 1).
+
+    Raises:
+        SchemaViolation: predictions and events are not of the same crops.
+        InvalidSetting: a confidence outside of (0, 1).
+    """
+    scored = _scored(predictions, events)
+    z = _z(confidence)
+    layers = (
+        scored.group_by("clip", "layer")
+        .agg(
+            pl.col("pts_s").min().alias("start_s"),
+            pl.col("pts_s").max().alias("end_s"),
+            pl.len().cast(pl.Int64).alias("n_crops"),
+            pl.col("probability").cast(pl.Float64).mean(),
+        )
+        .sort("clip", "layer")
+    )
+    bounds = [_wilson(mean, n_crops, z) for mean, n_crops in layers.select("probability", "n_crops").iter_rows()]
+    return layers.with_columns(
+        pl.Series("low", [low for low, _ in bounds], dtype=pl.Float64),
+        pl.Series("high", [high for _, high in bounds], dtype=pl.Float64),
+    ).select(spatter_schemas.SpatterLayers.column_names())
+
+
+def verdict(
+    clip: str,
+    predictions: pl.DataFrame,
+    events: pl.DataFrame,
+    threshold: float = 0.5,
+    confidence: float = 0.95,
+    min_crops: int = MIN_CROPS,
+    seed: int = 1234,
+) -> pl.DataFrame:
+    """One row; columns in `spatter_schemas.SpatterVerdicts`. High or low: the whole interval lies beyond the threshold.
+
+    Args:
+        clip: partition key.
+        predictions: rows of `spatter_schemas.SpatterPredictions` of this build.
+        events: rows of `spatter_schemas.SpatterEvents` of the same build.
+        threshold: of the probability, within (0, 1).
+        confidence: of the interval, within (0, 1).
+        min_crops: scored; with fewer the build stays undecided.
+        seed: of the resampling.
+
+    Raises:
+        SchemaViolation: predictions and events are not of the same crops.
+        InvalidSetting: a setting outside of its range.
+    """
+    if not 0 < threshold < 1:
+        raise InvalidSetting(f"threshold is {threshold}: a probability above 0 and below 1.")
+    scored = _scored(predictions, events)
+    row: dict[str, object] = {
+        "clip": clip,
+        "n_crops": len(scored),
+        "n_excluded": len(predictions) - len(scored),
+        "n_layers": scored["layer"].n_unique(),
+    }
+    row |= dict.fromkeys(("probability", "low", "high", "interval"))
+    interval = None
+    if len(scored):
+        probability = scored["probability"].to_numpy().astype(np.float64)
+        interval = build_interval(probability, scored["layer"].to_numpy(), confidence, seed)
+        row["probability"] = float(probability.mean())
+        row["low"], row["high"], row["interval"] = interval
+    word, reason = _decide(len(scored), interval, threshold, min_crops)
+    if interval is not None and word == "undecided" and row["n_layers"] == 1:
+        reason = f"{reason}; all crops are of one layer: is `layer_gap_frames` right for this recording?"
+    row |= {"verdict": word, "reason": reason}
+    return spatter_schemas.SpatterVerdicts.validate(pl.DataFrame([row]), cast=True)
+
+
+def build_interval(
+    probability: NDArray[np.float64], layer: NDArray[np.integer], confidence: float = 0.95, seed: int = 1234
+) -> Interval:
+    """The interval of the mean over crops, see the module's head.
+
+    Args:
+        probability: float64 (N,) in [0, 1], N at least 1.
+        layer: integers (N,).
+        confidence: within (0, 1).
+        seed: of the resampling.
+    """
+    z = _z(confidence)
+    _, index = np.unique(layer, return_inverse=True)
+    sizes = np.bincount(index)
+    sums = np.bincount(index, weights=probability).astype(np.float64)
+    mean = float(probability.mean())
+    if len(sizes) >= MIN_BOOTSTRAP_LAYERS:
+        drawn = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), RESAMPLES)
+        means = (drawn @ sums) / (drawn @ sizes)
+        low, high = np.clip(np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]), 0, 1)
+        return Interval(float(low), float(high), "layer bootstrap")
+    rho = _layer_correlation(probability, index, sizes, sums)
+    # A layer of many crops weighs as much as it holds: sum of squares over sum, not the plain mean of the sizes.
+    layer_crops = float((sizes**2).sum() / sizes.sum())
+    return Interval(*_wilson(mean, len(probability) / (1 + (layer_crops - 1) * rho), z), "wilson")
+
+
+def _layer_correlation(
+    probability: NDArray[np.float64], index: NDArray[np.intp], sizes: NDArray[np.intp], sums: NDArray[np.float64]
+) -> float:
+    """Intraclass correlation by one-way analysis of variance, within [MIN_LAYER_CORRELATION, 1]."""
+    n_layers, n_crops = len(sizes), len(probability)
+    if n_layers < 2 or n_crops == n_layers:
+        return UNKNOWN_LAYER_CORRELATION
+    means = sums / sizes
+    between = (sizes * (means - probability.mean()) ** 2).sum() / (n_layers - 1)
+    within = ((probability - means[index]) ** 2).sum() / (n_crops - n_layers)
+    layer_crops = (n_crops - (sizes**2).sum() / n_crops) / (n_layers - 1)
+    spread = between + (layer_crops - 1) * within
+    return (
+        float(np.clip((between - within) / spread, MIN_LAYER_CORRELATION, 1)) if spread > 0 else MIN_LAYER_CORRELATION
+    )
+
+
+def _wilson(mean: float, n_crops: float, z: float) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    >>> [round(bound, 3) for bound in _wilson(0.5, 10, 1.96)]
+    [0.237, 0.763]
+    """
+    shrink = 1 + z**2 / n_crops
+    middle = (mean + z**2 / (2 * n_crops)) / shrink
+    half = z / shrink * np.sqrt(mean * (1 - mean) / n_crops + (z / (2 * n_crops)) ** 2)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def _decide(n_crops: int, interval: Interval | None, threshold: float, min_crops: int) -> tuple[str, str | None]:
+    """The verdict, and the reason where there is none."""
+    if interval is None:
+        return "undecided", "no scored crop"
+    if n_crops < min_crops:
+        return "undecided", f"{n_crops} scored crops, fewer than {min_crops}"
+    if interval.low > threshold:
+        return "high", None
+    if interval.high < threshold:
+        return "low", None
+    return "undecided", f"the interval {interval.low:.2f} to {interval.high:.2f} holds the threshold {threshold:g}"
+
+
+def _z(confidence: float) -> float:
+    """How many standard deviations hold this part of a normal distribution."""
+    if not 0 < confidence < 1:
+        raise InvalidSetting(f"confidence is {confidence}: above 0 and below 1.")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _scored(predictions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Clip, event_index, probability, layer, pts_s of the crops that have a probability."""
+    key = ["clip", "event_index"]
+    joined = predictions.select(*key, "probability").join(events.select(*key, "layer", "pts_s"), on=key, how="left")
+    if len(predictions) != len(events) or joined["layer"].null_count():
+        clip = predictions["clip"][0] if len(predictions) else events["clip"][0]
+        raise SchemaViolation(
+            f"{clip}: {len(predictions)} predictions and {len(events)} events are not of the same crops. "
+            f"Make its predictions again: `vidassets run --clips {clip} --select spatter_predictions --force`."
+        )
+    return joined.filter(pl.col("probability").is_not_null())

@@ -1,0 +1,94 @@
+"""WebVTT (W3C): captions for a browser's video element, with who speaks and when each word is spoken."""
+
+from vidassets.speech.subtitles.cue import Cue, CueWord, Voice
+from vidassets.speech.subtitles.player_clock import shown_cues, to_ms
+from vidassets.speech.subtitles.shown_names import colour_of, numbered
+
+# Classes of words, from WordAcoustics; a page may style them otherwise.
+EMPHASIS_CSS = (
+    ("emphasis", "font-weight: bold"),
+    ("high", "font-weight: bold"),
+    ("low", "opacity: 0.8"),
+    ("raised", "font-style: italic"),
+)
+
+
+def webvtt(
+    cues: list[Cue],
+    names: dict[str, str],
+    emphasis: dict[int, tuple[str, ...]] | None = None,
+    note: str = "",
+    offset_s: float = 0.0,
+) -> str:
+    """The captions as WebVTT: UTF-8 text, valid also without a cue.
+
+    A word appears as past or future to `::cue(:past)`, except where two voices share a cue: times within a cue have
+    to increase, and theirs run side by side.
+
+    Args:
+        cues: of `lines.subtitle_cues`.
+        names: of `shown_names`; a speaker that is not in it is numbered.
+        emphasis: of `emphasis.emphasis_classes`; by word_index.
+        note: a comment at the top: where the words come from, how good they are.
+        offset_s: the clip's time at the player's 0, see `player_clock`.
+    """
+    emphasis = emphasis or {}
+    blocks = ["WEBVTT", *([f"NOTE {_escaped(' '.join(note.split()))}"] if note.strip() else []), _style(cues)]
+    for number, (begin_ms, end_ms, cue) in enumerate(shown_cues(cues, offset_s), start=1):
+        span_ms = (begin_ms, end_ms) if len(cue.voices) == 1 else (end_ms, end_ms)
+        payload = "\n".join(
+            _named(voice.speaker, cue.dash + _timed_words(voice, span_ms, emphasis, offset_s), names)
+            for voice in cue.voices
+        )
+        blocks.append(f"{number}\n{_timestamp(begin_ms)} --> {_timestamp(end_ms)}\n{payload}")
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _style(cues: list[Cue]) -> str:
+    speakers = sorted({voice.speaker for cue in cues for voice in cue.voices if voice.speaker})
+    if not cues:
+        return ""
+    rules = [f"::cue(.{speaker}) {{ color: {colour_of(speaker)} }}" for speaker in speakers]
+    rules += [f"::cue(.{name}) {{ {css} }}" for name, css in EMPHASIS_CSS]
+    return "\n".join(["STYLE", *rules])
+
+
+def _named(speaker: str | None, text: str, names: dict[str, str]) -> str:
+    if speaker is None:
+        return text
+    name = _escaped(" ".join(names.get(speaker, numbered(speaker)).split()))
+    return f"<v.{speaker} {name}>{text}</v>"
+
+
+def _timed_words(voice: Voice, span_ms: tuple[int, int], emphasis: dict[int, tuple[str, ...]], offset_s: float) -> str:
+    """The lines; a word has its time before it where that is after the one before, and within the span."""
+    last_ms, end_ms = span_ms
+    lines = []
+    for line in voice.lines:
+        parts = []
+        for word in line:
+            at_ms = to_ms(word.start_s, offset_s)
+            inside = last_ms < at_ms < end_ms
+            last_ms = at_ms if inside else last_ms
+            parts.append((f"<{_timestamp(at_ms)}>" if inside else "") + _word(word, emphasis))
+        lines.append(voice.separator.join(parts))
+    return "\n".join(lines)
+
+
+def _word(word: CueWord, emphasis: dict[int, tuple[str, ...]]) -> str:
+    classes = "".join(f".{name}" for name in emphasis.get(word.word_index, ()))
+    return f"<c{classes}>{_escaped(word.text)}</c>" if classes else _escaped(word.text)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _timestamp(time_ms: int) -> str:
+    """Hours, minutes, seconds, milliseconds.
+
+    >>> _timestamp(3_723_004)
+    '01:02:03.004'
+    """
+    seconds, ms = divmod(time_ms, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}"

@@ -1,0 +1,58 @@
+"""Stored crops, index, training, evaluation and export together, as the assets put them together."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vidassets.spatter.classifier.evaluation import evaluate
+from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
+from vidassets.spatter.classifier.recipe import Execution, Recipe
+from vidassets.spatter.classifier.training import Training, score, train
+from vidassets.spatter.dataset.dataset import SpatterDataset
+from vidassets.spatter.dataset.index import spatter_index
+from vidassets.spatter.dataset.labels import BuildLabels
+from vidassets.spatter.dataset.splits import crops_of
+from vidassets_tests.spatter.crops_files import build_crops, jpeg
+
+BUILDS = {f"{flow}-{n}": flow for n in range(3) for flow in ("low", "high")}
+
+
+def spatter(flow: str, rng: np.random.Generator) -> bytes:
+    """Small under low flow, large under high."""
+    pixels = rng.integers(0, 30, (60, 60, 3), np.uint8)
+    centre = tuple(rng.integers(25, 35, 2).tolist())
+    cv2.circle(pixels, centre, int(rng.integers(8, 11) if flow == "low" else rng.integers(14, 17)), (200, 230, 255), -1)
+    return jpeg(pixels)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory) -> dict[str, SpatterDataset]:
+    folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
+    builds = [build_crops(folder, key, [spatter(flow, rng) for _ in range(60)]) for key, flow in BUILDS.items()]
+    index = spatter_index(builds, {key: BuildLabels(gas_flow=flow) for key, flow in BUILDS.items()})
+    files = {crops.file: crops.path for crops in builds}
+    return {
+        part: SpatterDataset(crops_of(index, "split_build", part), files=files, augment=part == "train")
+        for part in ("train", "validation", "test")
+    }
+
+
+def trained(parts: dict[str, SpatterDataset], folder: Path, epochs: int = 20, workers: int = 0) -> Training:
+    recipe, execution = Recipe(batch_size=16, epochs=epochs, min_steps=1), Execution("cpu", workers=workers)
+    return train(parts["train"], parts["validation"], recipe, execution, data_hash="drawn", checkpoints=folder)
+
+
+def test_the_flows_are_told_apart_on_builds_that_were_never_seen(parts, tmp_path):
+    training, test = trained(parts, tmp_path), parts["test"]
+    logits = score(training.network, test, Execution("cpu"))
+    evaluation = evaluate(logits, test.labels.numpy(), test.crops["build"].to_list(), split="build", part="test")
+    assert evaluation.metrics["accuracy"].item() >= 0.95
+    assert len(evaluation.builds) == 2
+    assert max_difference(training.network, export_onnx(training.network, {})) < 1e-4
+
+
+def test_crops_turned_by_workers_give_the_same_network(parts, tmp_path):
+    alone, ahead = trained(parts, tmp_path / "alone", 2), trained(parts, tmp_path / "ahead", 2, workers=1)
+    assert alone.history.drop("seconds").equals(ahead.history.drop("seconds"))

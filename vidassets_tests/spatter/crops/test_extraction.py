@@ -1,0 +1,158 @@
+import threading
+
+import polars as pl
+import pytest
+
+from vidassets.errors import InvalidSetting, SourceMissing, UnreadableVideo
+from vidassets.schemas import spatter as spatter_schemas
+from vidassets.spatter.crops.extraction import LayerCount, extract, extract_from_arrays
+from vidassets.spatter.crops.settings import ExtractionSettings
+from vidassets_tests.spatter.crops.recordings import (
+    bed,
+    broken_in_the_middle,
+    flashes,
+    random_pictures,
+    stored_crops,
+    timed,
+    with_blot,
+    write_recording,
+)
+
+
+def test_a_spatter_is_on_the_earlier_frame_whose_pixels_are_the_crop(tmp_path):
+    found = extract_from_arrays("b", timed(flashes([3], 6)), tmp_path / "crops.h5")
+    # Appearing it leaves a crop of the empty bed before it; going, the crop that shows it.
+    assert found.events["video_frame"].to_list() == [2, 3]
+    assert found.events["peak_brightness"].to_list() == [pytest.approx(12 / 255), pytest.approx(194 / 255, abs=0.02)]
+
+
+def test_frames_are_counted_from_start_frame(tmp_path):
+    settings = ExtractionSettings(start_frame=2)
+    found = extract_from_arrays("b", timed(flashes([5], 8)), tmp_path / "crops.h5", settings)
+    assert found.events.select("frame", "video_frame", "pts_s").rows() == [(2, 4, 4 / 25), (3, 5, 5 / 25)]
+    assert found.frame_log["frame"].to_list() == [0, 1, 2, 3, 4]
+
+
+def test_the_log_tells_every_frame_that_was_compared(tmp_path):
+    found = extract_from_arrays("b", timed(flashes([1], 4)), tmp_path / "crops.h5")
+    assert found.frame_log.rows() == [("b", 0, 0.0, 1), ("b", 1, 1 / 25, 1), ("b", 2, 2 / 25, 0)]
+
+
+def test_boxes_are_in_pixels_of_the_uncropped_frame(tmp_path):
+    pictures = timed(flashes([1], 3))
+    whole = extract_from_arrays("b", pictures, tmp_path / "whole.h5")
+    settings = ExtractionSettings(left_bound=60, right_bound=200)
+    part = extract_from_arrays("b", pictures, tmp_path / "part.h5", settings)
+    boxes = ["box_x1", "box_y1", "box_x2", "box_y2"]
+    assert part.events.select(boxes).rows() == whole.events.select(boxes).rows() != []
+
+
+def test_what_lies_outside_of_the_bounds_is_not_seen(tmp_path):
+    settings = ExtractionSettings(left_bound=0, right_bound=70)
+    assert extract_from_arrays("b", timed(flashes([1], 3)), tmp_path / "crops.h5", settings).events.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "named"),
+    [
+        pytest.param({"left_bound": 240}, "left_bound", id="left of nothing"),
+        pytest.param({"right_bound": 241}, "right_bound", id="beyond the right edge"),
+        pytest.param({"start_frame": 3}, "start_frame", id="behind the last frame"),
+    ],
+)
+def test_a_bound_outside_of_the_recording_is_refused(tmp_path, bounds, named):
+    with pytest.raises(InvalidSetting, match=named):
+        extract_from_arrays("b", timed(flashes([], 3)), tmp_path / "crops.h5", ExtractionSettings(**bounds))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start_frame": -1},
+        {"left_bound": 9, "right_bound": 9},
+        {"min_area_px": 9, "max_area_px": 8},
+        {"difference_threshold": 255},
+        {"layer_gap_frames": 0},
+        {"max_crops": 0},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_setting_without_meaning_is_refused(wrong):
+    with pytest.raises(InvalidSetting, match=next(iter(wrong))):
+        ExtractionSettings(**wrong)
+
+
+def test_recoating_light_is_no_spatter(tmp_path):
+    lit = with_blot(bed(), (120, 80), color=(250, 90, 70))
+    assert extract_from_arrays("b", timed([lit, bed()]), tmp_path / "crops.h5").events.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("gap", "layers"), [(9, [0, 0, 1, 1]), (10, [0, 0, 0, 0])], ids=["longer than the gap", "as long as the gap"]
+)
+def test_a_layer_begins_when_spatter_appears_more_than_the_gap_after_the_last(gap, layers):
+    count = LayerCount(gap)
+    assert [count.at(frame) for frame in (5, 6, 16, 16)] == layers
+
+
+def test_max_crops_stops_early(tmp_path):
+    settings = ExtractionSettings(max_crops=3)
+    found = extract_from_arrays("b", timed(flashes([1, 3, 5], 9)), tmp_path / "crops.h5", settings)
+    assert (len(found.events), len(stored_crops(tmp_path / "crops.h5"))) == (3, 3)
+    assert found.frame_log["n_spatters"].to_list() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("n_frames", [1, 5], ids=["one frame", "no spatter"])
+def test_a_recording_without_spatter_gives_an_empty_file_and_empty_tables(tmp_path, n_frames):
+    path = write_recording(tmp_path / "b.mp4", flashes([], n_frames))
+    found = extract("b", str(path), tmp_path / "crops.h5")
+    assert stored_crops(tmp_path / "crops.h5") == []
+    assert (len(found.events), len(found.frame_log), found.problems) == (0, n_frames - 1, [])
+    spatter_schemas.SpatterEvents.validate(found.events)
+    spatter_schemas.SpatterFrameLog.validate(found.frame_log)
+
+
+def test_tables_keep_what_their_schemas_declare(tmp_path):
+    found = extract_from_arrays("b", timed(random_pictures(4, 200, 150, 12)), tmp_path / "crops.h5")
+    assert len(found.events)
+    spatter_schemas.SpatterEvents.validate(found.events)
+    spatter_schemas.SpatterFrameLog.validate(found.frame_log)
+
+
+def test_every_event_names_its_crop(tmp_path):
+    extracted = extract_from_arrays("b", timed(flashes([1, 3], 5)), tmp_path / "crops.h5")
+    assert extracted.events.select("event_index", "dataset", "ds_idx").rows() == [(i, "b_0", i) for i in range(4)]
+
+
+def test_of_a_recording_with_a_broken_middle_the_rest_survives_and_the_damage_is_told(tmp_path):
+    with_spatter = [3, 14, 25]
+    path = broken_in_the_middle(tmp_path / "b.mp4", flashes(with_spatter, 30))
+    found = extract("b", str(path), tmp_path / "crops.h5")
+    assert found.problems
+    assert set(found.events["pts_s"].round(3)) == {2 / 25, 3 / 25, 24 / 25, 25 / 25}
+
+
+@pytest.mark.parametrize(
+    ("content", "error"), [(None, SourceMissing), (b"not a video" * 99, UnreadableVideo)], ids=["missing", "text"]
+)
+def test_what_is_no_video_leaves_no_file_and_no_thread(tmp_path, content, error):
+    path = tmp_path / "b.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    crops_path = tmp_path / "out" / "crops.h5"
+    crops_path.parent.mkdir()
+    with pytest.raises(error):
+        extract("b", str(path), crops_path)
+    assert list(crops_path.parent.iterdir()) == []
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_progress_is_told_in_video_frames(tmp_path):
+    path, told = write_recording(tmp_path / "b.mp4", [bed(64, 48)] * 1002, preset="ultrafast"), []
+    extract("b", str(path), tmp_path / "crops.h5", on_progress=told.append)
+    assert told == [0, 500, 1000]
+
+
+def test_the_log_can_be_written_as_csv(tmp_path):
+    extract_from_arrays("b", timed(flashes([1], 3)), tmp_path / "c.h5").frame_log.write_csv(tmp_path / "log.csv")
+    assert pl.read_csv(tmp_path / "log.csv").columns == ["clip", "frame", "pts_s", "n_spatters"]
