@@ -16,8 +16,8 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, Bulk
 from dagster._core.loader import LoadingContextForTest
 
 from vidassets.graph.lineage import Made
-from vidassets_tests.assets.conftest import CHAIN, Toy
 from vidassets_tests.daemon_process import Ui, dagster_processes, project_instance, wait_for
+from vidassets_tests.toy_deployment import CHAIN, Toy
 from vidassets_tests.toy_graph import toy_definitions
 
 MODULE = "vidassets_tests.toy_graph"

@@ -12,10 +12,9 @@ from vidassets.automation.status import Board, State, contiguous
 from vidassets.automation.work import Workload
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.storage.store import ArtifactStore
-from vidassets_tests.assets.conftest import CHAIN, Toy, toy
+from vidassets_tests.toy_deployment import CHAIN, Toy
 from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
 
-__all__ = ["toy"]
 Settings = dict[str, dict[str, object]]
 
 

@@ -7,12 +7,10 @@ import pytest
 
 from vidassets.automation.work import PlannedRun, Workload
 from vidassets.storage.store import ArtifactStore
-from vidassets_tests.assets.conftest import CHAIN, Toy, toy
 from vidassets_tests.builders import Home, film, reasons
 from vidassets_tests.descriptions.wire_server import WireServer
+from vidassets_tests.toy_deployment import CHAIN, Toy
 from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
-
-__all__ = ["toy"]
 
 
 def workload(toy: Toy, clips: list[str], force: bool = False) -> Workload:

@@ -15,8 +15,8 @@ from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import AllClips, DatasetAsset, dataset_asset
 from vidassets.graph.lineage import Made, latest_whole
 from vidassets.resources.store import Store
-from vidassets_tests.assets.conftest import Toy
 from vidassets_tests.builders import reasons
+from vidassets_tests.toy_deployment import Toy
 from vidassets_tests.toy_graph import SOURCE, number
 
 

@@ -17,7 +17,7 @@ from vidassets.graph.lineage import latest, latest_whole
 from vidassets.graph.partitions import builds, clips
 from vidassets.resources.store import Store
 from vidassets.schemas.clips import ClipTable
-from vidassets_tests.assets.conftest import Toy
+from vidassets_tests.toy_deployment import Toy
 from vidassets_tests.toy_graph import SOURCE, number
 
 PARTS = ["digits", "written", "greatest", "share"]

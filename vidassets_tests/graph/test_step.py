@@ -20,7 +20,7 @@ from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.step import FAILED
 from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
-from vidassets_tests.assets.conftest import CHAIN, Toy
+from vidassets_tests.toy_deployment import CHAIN, Toy
 from vidassets_tests.toy_graph import number, toy_definitions
 
 

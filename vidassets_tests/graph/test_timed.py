@@ -7,7 +7,7 @@ from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.resources.store import Store
-from vidassets_tests.assets.conftest import Toy
+from vidassets_tests.toy_deployment import Toy
 from vidassets_tests.toy_graph import SOURCE, number, register
 
 
