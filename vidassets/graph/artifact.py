@@ -44,7 +44,7 @@ class Artifact:
         extension: of the stored object.
         is_file: written to a path and read from one, not held in memory.
         is_whole: one object over all clips.
-        mend: said where it is missing, if no run makes it.
+        fix: how to restore a missing artifact that no run can make; part of the error message.
         says: what it is, where no schema tells.
     """
 
@@ -53,7 +53,7 @@ class Artifact:
     extension: str = "parquet"
     is_file: bool = False
     is_whole: bool = False
-    mend: str | None = None
+    fix: str | None = None
     says: str | None = None
 
     def read(self, store: ArtifactStore, key: str, wanted: type | None = None) -> Any:
@@ -72,8 +72,8 @@ class Artifact:
                 uri = store.uri(self.name, key, self.extension)
                 raise ArtifactMissing(f"{uri}: not made yet. Make it: `vidassets run --select {self.name}`.")
             return StoredFile(store, self, key)
-        if self.mend and not store.exists(self.name, key, self.extension):
-            raise ArtifactMissing(f"{store.uri(self.name, key, self.extension)}: not there. {self.mend}")
+        if self.fix and not store.exists(self.name, key, self.extension):
+            raise ArtifactMissing(f"{store.uri(self.name, key, self.extension)}: not there. {self.fix}")
         blob = store.read_bytes(self.name, key, self.extension)
         from_json = getattr(wanted, "from_json", None)
         return from_json(blob.decode()) if from_json else blob

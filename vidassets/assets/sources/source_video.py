@@ -1,4 +1,4 @@
-"""Where a clip's video lies: made by registration (`vidassets add`, a sensor), not by a run."""
+"""Where a clip's video is stored: written by registration (`vidassets add` or a sensor), not by a run."""
 
 import dagster as dg
 
@@ -9,16 +9,17 @@ from vidassets.graph.partitions import clips
 SOURCE_VIDEO = Artifact(
     "source_video",
     extension="json",
-    mend="It was registered with another store, or taken out of this one: `vidassets add` the video again.",
+    fix="The clip was registered with another store, or removed from this one. Add it again: `vidassets add PATH`.",
 )
 
 
 def source_video() -> dg.AssetSpec:
-    """The asset at the root of the graph; its data version changes when the file or its sidecar does."""
+    """Return the asset at the root of the graph. Its data version changes when the file or its sidecar changes."""
     return dg.AssetSpec(
         SOURCE_VIDEO.name,
-        description="Where a clip's video lies and what file it is: size and time, or etag. Registered by "
-        "`vidassets add` or a sensor; a replaced file gets a new data version, and makes `raw_clip` stale.",
+        description="Where a clip's video is stored, and which version of the file it is (size and modification time, "
+        "or etag). Registered by `vidassets add` or a sensor. A replaced file gets a new data version, which makes "
+        "`raw_clip` stale.",
         group_name="sources",
         owners=list(OWNERS),
         kinds={"mp4", "json"},

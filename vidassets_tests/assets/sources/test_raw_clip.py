@@ -37,12 +37,13 @@ def test_a_healthy_file_passes_every_check(tmp_path: Path):
     assert verdicts(raw(film(tmp_path / "a.mp4"))) == GOOD
 
 
-def test_sound_alone_fails_the_checks_of_pictures_and_is_told_with_the_mend(tmp_path: Path):
+def test_a_file_with_sound_only_fails_the_picture_checks_and_the_message_says_how_to_fix_it(tmp_path: Path):
     result = raw(write_sound(tmp_path / "a.mp4"))
     assert verdicts(result) == GOOD | {"has_video_stream": False, "decodes": False}
-    [check] = [one for one in raw_clip.checks if one.name == "has_video_stream"]
+    [check] = [check for check in raw_clip.checks if check.name == "has_video_stream"]
     assert (
-        "no video stream; it holds: audio. Take it out, or replace the file." in check.answer(result.value).description
+        "no video stream (streams found: audio). Replace the file, or remove the clip."
+        in check.answer(result.value).description
     )
 
 
@@ -63,7 +64,7 @@ def test_a_turned_video_is_as_high_as_it_is_shown(tmp_path: Path):
     assert (row["width"], row["height"], row["rotation_degrees"]) == (90, 160, 90)
 
 
-@pytest.mark.parametrize("fact", ["h264, 160x90, 6 frames", "0.600 s, from 0.000 s on", "none found"])
+@pytest.mark.parametrize("fact", ["h264, 160x90, 6 frames", "0.600 s, starting at 0.000 s", "none found"])
 def test_its_page_shows_the_facts(tmp_path: Path, fact: str):
     assert raw_clip.preview is not None
     assert fact in str(raw_clip.preview(raw(film(tmp_path / "a.mp4")).value))
