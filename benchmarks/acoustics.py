@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
-from vidassets.speech.acoustics.features import unit_features
-from vidassets.speech.acoustics.grid import STEP_SAMPLES, measured
+from vidassets.speech.acoustics.features import measure_unit
+from vidassets.speech.acoustics.grid import STEP_SAMPLES, measure_windows
 from vidassets.speech.acoustics.pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
 from vidassets_tests.speech.acoustics.test_references import EPISODE, STEP_S, at, decoded, window_middles_s
 
@@ -67,7 +67,7 @@ def praat_pitch(samples: np.ndarray, at_s: np.ndarray) -> np.ndarray:
 
 def level_row(name: str, samples: np.ndarray) -> list[str]:
     """Intensity: correlation, median difference; harmonicity: median difference to each of Praat's three; CPU-s."""
-    measures, cpu_s = timed(lambda: measured(samples), samples)
+    measures, cpu_s = timed(lambda: measure_windows(samples), samples)
     assert isinstance(measures, dict)
     middles_s = window_middles_s(samples)
     sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE_HZ)
@@ -113,7 +113,7 @@ def main() -> None:
     levels.title = "intensity and harmonicity, against Praat: median difference (median absolute)"
     pyin(recordings["sample episode"][:SAMPLE_RATE_HZ])
     for name, samples in recordings.items():
-        ours, cpu_s = timed(lambda samples=samples: measured(samples), samples)
+        ours, cpu_s = timed(lambda samples=samples: measure_windows(samples), samples)
         assert isinstance(ours, dict)
         pitch.add_row(
             name, "this", *pitch_agreement(ours["f0_hz"], praat_pitch(samples, window_middles_s(samples))), cpu_s
@@ -128,12 +128,12 @@ def main() -> None:
     for word in truth["words"]:
         here = episode[round(word["start_s"] * SAMPLE_RATE_HZ) : round(word["end_s"] * SAMPLE_RATE_HZ)]
         begin = time.process_time()
-        unit_features(here)
+        measure_unit(here)
         words_cpu_s, words_s = words_cpu_s + time.process_time() - begin, words_s + word["end_s"] - word["start_s"]
     syllables = Table("sentence", "syllables", "nuclei", title="syllable nuclei")
     for sentence, n_syllables in zip(truth["sentences"], SYLLABLES, strict=True):
         here = episode[round(sentence["start_s"] * SAMPLE_RATE_HZ) : round(sentence["end_s"] * SAMPLE_RATE_HZ)]
-        nuclei = unit_features(here)["speaking_rate_hz"] * len(here) / SAMPLE_RATE_HZ
+        nuclei = measure_unit(here)["speaking_rate_hz"] * len(here) / SAMPLE_RATE_HZ
         syllables.add_row(sentence["text"], str(n_syllables), f"{nuclei:.0f}")
 
     console = Console(width=140)

@@ -1,4 +1,4 @@
-"""A clip's sound: 16 kHz, on the clip's own clock, and where in it somebody speaks."""
+"""The assets of a clip's sound: 16 kHz on the clip's own clock, and the stretches in which somebody speaks."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,31 +19,36 @@ if TYPE_CHECKING:
 
 
 class SoundExtraction(dg.Config, extra="forbid"):
-    """Which sound of a video is taken."""
+    """Which audio stream of a video is used."""
 
-    stream: int | None = Field(default=None, ge=0, description="Index of the stream in the file. None: see language.")
+    stream: int | None = Field(default=None, ge=0, description="Index of the stream in the file. None: by language.")
     language: str | None = Field(
-        default=None, min_length=2, description="Of the first stream tagged with it. None: the first stream with sound."
+        default=None, min_length=2, description="Use the first stream with this tag. None: the first audio stream."
     )
-    separate_channels: bool = Field(default=False, description="A person speaks on each channel: keep them apart.")
+    separate_channels: bool = Field(
+        default=False, description="Keep the channels separate, for recordings with one person per channel."
+    )
 
 
 def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
     row = audio_facts.row(0, named=True)
     if not row["has_audio"]:
-        return "No sound: " + ("; ".join(one["detail"] for one in row["problems"]) or "the file has no audio stream.")
+        return "No sound: " + (
+            "; ".join(problem["detail"] for problem in row["problems"]) or "the file has no audio stream."
+        )
     shares = {
         name: f"{row[f'{name}_share']:.2%}" for name in ("clipped", "silence") if row[f"{name}_share"] is not None
     }
     facts: dict[str, object] = {
         "source": f"{row['codec']}, {row['source_sample_rate_hz']} Hz, {row['source_layout']}, "
-        f"stream {row['stream_index']}, language {row['language'] or 'not told'}",
+        f"stream {row['stream_index']}, language {row['language'] or 'unknown'}",
         "loudness": "too short or silent" if row["loudness_lufs"] is None else f"{row['loudness_lufs']:.1f} LUFS",
         "peak": "silence" if row["peak_dbfs"] is None else f"{row['peak_dbfs']:.1f} dBFS",
         **shares,
         "signal to noise": "no estimate" if row["snr_db"] is None else f"{row['snr_db']:.0f} dB",
-        "holes": "; ".join(f"{h['start_s']:.3f}-{h['end_s']:.3f} s: {h['cause']}" for h in row["holes"]) or "none",
-        "problems": "; ".join(f"{one['code']}: {one['detail']}" for one in row["problems"]) or "none",
+        "holes": "; ".join(f"{hole['start_s']:.3f}-{hole['end_s']:.3f} s: {hole['cause']}" for hole in row["holes"])
+        or "none",
+        "problems": "; ".join(f"{problem['code']}: {problem['detail']}" for problem in row["problems"]) or "none",
     }
     return table(facts)
 
@@ -58,10 +63,10 @@ def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
     preview=_facts,
 )
 def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction) -> ClipResult:
-    """A clip's sound as 16 kHz mono FLAC: second 7.3 of it is second 7.3 of the clip, whatever the container's clock.
+    """The clip's sound as 16 kHz mono FLAC, aligned to the clip's clock: second 7.3 is second 7.3 of the clip.
 
-    What is missing in the container is silence here, and told in `audio_facts`, with loudness, clipping, silence and
-    noise. A clip without sound has an empty FLAC, and everything below is empty.
+    Sound that is missing in the container becomes silence and is listed in `audio_facts`, with loudness, clipping,
+    silence and noise. A clip without sound has an empty FLAC, and all assets made from it are empty.
     """
     from vidassets.speech.sound.extraction import extract_audio
 
@@ -77,7 +82,7 @@ def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction
     group="speech", kinds={"parquet", "onnx"}, version="1", schema=speech_schemas.SpeechScores, pool="speech_model"
 )
 def speech_scores(clip: str, audio: StoredFile, speech_model: "SpeechModel") -> pl.DataFrame:
-    """How likely each short window of the sound holds speech, by the profile's model: the part that costs."""
+    """The probability of speech in each short window of the sound, computed by the profile's model."""
     from vidassets.media.sound import Sound
 
     with audio.path() as path:
@@ -85,14 +90,14 @@ def speech_scores(clip: str, audio: StoredFile, speech_model: "SpeechModel") -> 
 
 
 class Activity(dg.Config, extra="forbid"):
-    """What makes stretches of speech of scores; no inference."""
+    """How speech scores become stretches of speech; needs no inference."""
 
     threshold: float | None = Field(
-        default=None, gt=0, lt=1, description="Speech scores as much. None: the model's own."
+        default=None, gt=0, lt=1, description="Least score of a window with speech. None: the model's own."
     )
-    min_silence_s: float = Field(default=0.3, ge=0, description="A shorter silence parts nothing.")
-    min_speech_s: float = Field(default=0.25, ge=0, description="A shorter stretch is none.")
-    pad_s: float = Field(default=0.13, ge=0, description="Added at both ends.")
+    min_silence_s: float = Field(default=0.3, ge=0, description="Shorter silences do not split a stretch.")
+    min_speech_s: float = Field(default=0.25, ge=0, description="Shorter stretches are dropped.")
+    pad_s: float = Field(default=0.13, ge=0, description="Seconds added at both ends of a stretch.")
 
 
 @clip_asset(
@@ -105,7 +110,7 @@ class Activity(dg.Config, extra="forbid"):
 def speech_activity(
     clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity
 ) -> pl.DataFrame:
-    """Where somebody speaks: stretches of speech, by a threshold upon the scores."""
+    """The stretches in which somebody speaks, from a threshold on the speech scores."""
     from vidassets.speech.transcript.activity import speech_activity
 
     threshold = speech_model.activity_threshold if config.threshold is None else config.threshold

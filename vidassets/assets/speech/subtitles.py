@@ -1,4 +1,4 @@
-"""Subtitles in the formats that players take, and everything of a clip's speech in one document."""
+"""The assets that people read: subtitles in the formats of players, and one document with a clip's whole speech."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vidassets.speech.models import SpeakerModel, SpeechModel
 
 
-# What a clip's speech costs in time, apart from writing it down: all that the document is made from.
+# The assets whose computing times add up to the document's `processing_s`.
 TIMED = (
     "audio",
     "speech_scores",
@@ -31,19 +31,19 @@ TIMED = (
 
 
 class SubtitleLines(dg.Config, extra="forbid"):
-    """How much is shown, and for how long; the defaults are Netflix's for English."""
+    """How much text a cue shows, and for how long. The defaults are Netflix's for English."""
 
-    max_chars_per_line: int = Field(default=42, ge=8, description="Chinese wants 16, Japanese 13.")
-    max_lines: int = Field(default=2, ge=1, description="Of one cue.")
+    max_chars_per_line: int = Field(default=42, ge=8, description="Use 16 for Chinese, 13 for Japanese.")
+    max_lines: int = Field(default=2, ge=1, description="Lines per cue.")
     max_chars_per_s: float = Field(default=20.0, ge=1, description="Reading speed.")
-    min_duration_s: float = Field(default=5 / 6, gt=0, description="Of a cue, unless the next begins before.")
-    max_duration_s: float = Field(default=7.0, gt=0, description="A longer one is divided.")
-    pause_s: float = Field(default=1.0, ge=0, description="A cue never holds a longer silence.")
+    min_duration_s: float = Field(default=5 / 6, gt=0, description="Of a cue, unless the next begins earlier.")
+    max_duration_s: float = Field(default=7.0, gt=0, description="Longer cues are split.")
+    pause_s: float = Field(default=1.0, ge=0, description="A cue is split at silences of this length.")
     raised_semitones: float = Field(
-        default=4.0, ge=0, description="So far above the speaker's pitch is shown as raised."
+        default=4.0, ge=0, description="Words this far above the speaker's median pitch are marked as raised."
     )
     offset_s: float = Field(
-        default=0.0, description="The clip's time at the player's 0; 0 is right for browsers and VLC."
+        default=0.0, description="Clip time at which the player's clock is 0. 0 is right for browsers and VLC."
     )
 
 
@@ -58,17 +58,17 @@ def _timeline(
     audio_facts: pl.DataFrame,
 ) -> str:
     from vidassets.speech.subtitles.shown_names import shown_names
-    from vidassets.speech.subtitles.timeline_picture import timeline_picture
+    from vidassets.speech.subtitles.timeline_picture import draw_timeline
 
     if transcript.is_empty():
-        return "Nothing is said in this clip: the subtitles are empty."
+        return "This clip contains no speech, so its subtitles are empty."
     start_s, duration_s = audio_facts.select("start_s", "duration_s").row(0)
     names = shown_names(speakers, speaker_names)
-    png = timeline_picture(
+    png = draw_timeline(
         speaker_turns, transcript, transcript_words, word_acoustics, names, (start_s, start_s + duration_s)
     )
     lines = artifact.decode().splitlines()
-    first = next((at for at, line in enumerate(lines) if "-->" in line), 0) - 1
+    first = next((number for number, line in enumerate(lines) if "-->" in line), 0) - 1
     return (
         f"{picture(png, 'speakers, words and levels over time')}\n\n```\n"
         + "\n".join(lines[max(first, 0) : first + 40])
@@ -83,7 +83,7 @@ def _timeline(
     extension="vtt",
     also={
         "subtitles_srt": Blob("srt", "The subtitles as SubRip."),
-        "subtitles_ass": Blob("ass", "The subtitles as ASS: karaoke timing, emphasis by loudness and pitch."),
+        "subtitles_ass": Blob("ass", "The subtitles as ASS, with karaoke timing and emphasis by loudness and pitch."),
     },
     preview=_timeline,
 )
@@ -99,26 +99,28 @@ def subtitles(
     audio_facts: pl.DataFrame,
     config: SubtitleLines,
 ) -> ClipResult:
-    """WebVTT with voice tags, times of words, emphasis: lines that can be read, and never overlap or run backwards."""
-    from vidassets.speech.subtitles.ass import ass
+    """The subtitles as WebVTT, with voice tags, word times and emphasis. Cues are readable and never overlap."""
+    from vidassets.speech.subtitles.ass import format_ass
     from vidassets.speech.subtitles.cue import SubtitleStyle
-    from vidassets.speech.subtitles.cue_layout import subtitle_cues
+    from vidassets.speech.subtitles.cue_layout import lay_out_cues
     from vidassets.speech.subtitles.emphasis import emphasis_classes
     from vidassets.speech.subtitles.shown_names import shown_names
-    from vidassets.speech.subtitles.srt import srt
-    from vidassets.speech.subtitles.webvtt import webvtt
+    from vidassets.speech.subtitles.srt import format_srt
+    from vidassets.speech.subtitles.webvtt import format_webvtt
 
     style = SubtitleStyle(**config.model_dump(exclude={"raised_semitones", "offset_s"}))
-    cues, names = subtitle_cues(transcript, transcript_words, style), shown_names(speakers, speaker_names)
+    cues, names = lay_out_cues(transcript, transcript_words, style), shown_names(speakers, speaker_names)
     emphasis = emphasis_classes(word_acoustics, config.raised_semitones)
     quality = transcript["quality"].unique().to_list()
     note = f"{', '.join(transcript['model'].unique().sort())}: {', '.join(quality)} quality" if quality else ""
     size = (raw_clip.row["width"] or 1280, raw_clip.row["height"] or 720)
     also = {
-        "subtitles_srt": srt(cues, config.offset_s).encode(),
-        "subtitles_ass": ass(cues, names, emphasis, size, config.offset_s).encode(),
+        "subtitles_srt": format_srt(cues, config.offset_s).encode(),
+        "subtitles_ass": format_ass(cues, names, emphasis, size, config.offset_s).encode(),
     }
-    return ClipResult(webvtt(cues, names, emphasis, note, config.offset_s).encode(), {"cues": len(cues)}, also=also)
+    return ClipResult(
+        format_webvtt(cues, names, emphasis, note, config.offset_s).encode(), {"cues": len(cues)}, also=also
+    )
 
 
 @clip_asset(
@@ -142,14 +144,14 @@ def speech_document(
     speaker_model: "SpeakerModel",
     processing_s: float,
 ) -> bytes:
-    """Everything of a clip's speech in one JSON document: speakers, segments, words, and how each sounds.
+    """The clip's whole speech in one JSON document: speakers, segments, words and their acoustic features.
 
     Its JSON Schema is `vidassets/speech/subtitles/speech_document.schema.json`.
     """
-    from vidassets.speech.subtitles.speech_document import SpeechTables, speech_document
+    from vidassets.speech.subtitles.speech_document import SpeechTables, build_document
 
     tables = SpeechTables(
         audio_facts, transcript, transcript_words, speakers, speaker_names, word_acoustics, segment_acoustics
     )
     models = {"recognition": speech_model.identity(), "speakers": speaker_model.identity()}
-    return speech_document(clip, tables, models, processing_s)
+    return build_document(clip, tables, models, processing_s)

@@ -80,14 +80,14 @@ def _timeline(
     audio_facts: pl.DataFrame,
 ) -> str:
     from vidassets.speech.subtitles.shown_names import shown_names
-    from vidassets.speech.subtitles.timeline_picture import timeline_picture
+    from vidassets.speech.subtitles.timeline_picture import draw_timeline
 
     if artifact.is_empty() and speaker_turns.is_empty():
         return "No speech was found in this clip."
     start_s, duration_s = audio_facts.select("start_s", "duration_s").row(0)
     names = shown_names(speakers, speech_schemas.SpeakerNames.create_empty())
     no_levels = speech_schemas.WordAcoustics.create_empty()
-    png = timeline_picture(speaker_turns, artifact, transcript_words, no_levels, names, (start_s, start_s + duration_s))
+    png = draw_timeline(speaker_turns, artifact, transcript_words, no_levels, names, (start_s, start_s + duration_s))
     draft = "draft" in artifact["quality"]
     said = "\n".join(
         f"- {row['start_s']:.1f} s **{names.get(row['speaker'], 'nobody near')}**: {row['text']}"

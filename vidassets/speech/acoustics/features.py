@@ -15,7 +15,7 @@ import polars as pl
 from vidassets.errors import InvalidSetting
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.schemas import speech as speech_schemas
-from vidassets.speech.acoustics.grid import SILENCE_DB, Measures, decibels, measured
+from vidassets.speech.acoustics.grid import SILENCE_DB, Measures, decibels, measure_windows
 from vidassets.speech.acoustics.syllables import silence_threshold_db, syllable_nuclei
 
 SEMITONES_AN_OCTAVE = 12
@@ -48,7 +48,7 @@ class LevelThresholds:
             )
 
 
-def word_acoustics(
+def measure_words(
     clip: str,
     words: pl.DataFrame,
     sound: Sound,
@@ -65,11 +65,11 @@ def word_acoustics(
         channel_of_speaker: where each speaker has a channel of the sound; otherwise the mean of them is measured.
     """
     columns = ["start_s", "end_s", "speaker", "word_index", "text"]
-    units = _measured_units(words.select(columns), sound, channel_of_speaker or {})
+    units = _measure_units(words.select(columns), sound, channel_of_speaker or {})
     return speech_schemas.WordAcoustics.cast(_compared(clip, units, levels))
 
 
-def segment_acoustics(
+def measure_segments(
     clip: str,
     segments: pl.DataFrame,
     sound: Sound,
@@ -81,15 +81,15 @@ def segment_acoustics(
     Its speaker's other segments, not the words, are what its level is relative to.
     """
     columns = ["start_s", "end_s", "speaker", "segment_index"]
-    units = _measured_units(segments.select(columns), sound, channel_of_speaker or {})
+    units = _measure_units(segments.select(columns), sound, channel_of_speaker or {})
     return speech_schemas.SegmentAcoustics.cast(_compared(clip, units, levels))
 
 
-def unit_features(samples: np.ndarray) -> dict[str, Any]:
+def measure_unit(samples: np.ndarray) -> dict[str, Any]:
     """What is measured of one unit, by column of `speech_schemas.Acoustics`; nothing of no samples, float32 (N,)."""
     if not len(samples):
         return {}
-    measures = measured(samples)
+    measures = measure_windows(samples)
     loudness = decibels(np.mean(np.square(samples - samples.mean(), dtype=np.float64)))
     intensity_db = measures["intensity_db"]
     silent = (intensity_db < silence_threshold_db(intensity_db)) | (intensity_db <= SILENCE_DB)
@@ -136,12 +136,12 @@ def _spectral_features(measures: Measures, sounding: np.ndarray) -> dict[str, An
     }
 
 
-def _measured_units(units: pl.DataFrame, sound: Sound, channel_of_speaker: Mapping[str, int]) -> pl.DataFrame:
-    """The units, and the columns of `unit_features`."""
+def _measure_units(units: pl.DataFrame, sound: Sound, channel_of_speaker: Mapping[str, int]) -> pl.DataFrame:
+    """The units, and the columns of `measure_unit`."""
     schema = speech_schemas.Acoustics.create_empty().schema
     features = {name: dtype for name, dtype in schema.items() if name != "clip" and name not in units.columns}
     rows = [
-        unit_features(sound.samples(start_s, end_s, channel_of_speaker.get(speaker)))
+        measure_unit(sound.samples(start_s, end_s, channel_of_speaker.get(speaker)))
         for start_s, end_s, speaker in units.select("start_s", "end_s", "speaker").iter_rows()
     ]
     return units.hstack(pl.DataFrame(rows, schema=features))

@@ -46,7 +46,7 @@ class _Block:
     measures: Measures
 
 
-def acoustic_frames(clip: str, sound: Sound, block_windows: int = BLOCK_WINDOWS) -> pl.DataFrame:
+def measure_frames(clip: str, sound: Sound, block_windows: int = BLOCK_WINDOWS) -> pl.DataFrame:
     """One row every 10 ms and channel; columns in `speech_schemas.AcousticFrames`.
 
     A row is for the middle of its 10 ms and measures the window around that; at both ends of the sound, the nearest
@@ -57,7 +57,7 @@ def acoustic_frames(clip: str, sound: Sound, block_windows: int = BLOCK_WINDOWS)
     return speech_schemas.AcousticFrames.cast(pl.concat(tables))
 
 
-def measured(samples: np.ndarray) -> Measures:
+def measure_windows(samples: np.ndarray) -> Measures:
     """What the windows every 10 ms sound like that lie within the samples, float32 (N,), N > 0, by nothing but these.
 
     Of fewer than 40 ms, all of them are one window.
@@ -66,7 +66,7 @@ def measured(samples: np.ndarray) -> Measures:
     spare = len(samples) - length
     starts = np.arange(spare % STEP_SAMPLES // 2, spare + 1, STEP_SAMPLES)
     begins = range(0, len(starts), BLOCK_WINDOWS)
-    return _with_pitch([_measured_block(samples, starts[begin : begin + BLOCK_WINDOWS], length) for begin in begins])
+    return _with_pitch([_measure_block(samples, starts[begin : begin + BLOCK_WINDOWS], length) for begin in begins])
 
 
 def decibels(mean_power: np.ndarray) -> np.ndarray:
@@ -102,10 +102,10 @@ def _blocks_of(sound: Sound, channel: int, block_windows: int) -> Iterator[_Bloc
     for begin in range(0, n_windows, block_windows):
         here = starts[begin : begin + block_windows]
         start_s, end_s = (sound.start_s + edge / SAMPLE_RATE_HZ for edge in (here[0], here[-1] + length))
-        yield _measured_block(sound.samples(start_s, end_s, channel), here - here[0], length)
+        yield _measure_block(sound.samples(start_s, end_s, channel), here - here[0], length)
 
 
-def _measured_block(samples: np.ndarray, starts: np.ndarray, length: int) -> _Block:
+def _measure_block(samples: np.ndarray, starts: np.ndarray, length: int) -> _Block:
     """Of the windows `samples[start : start + length]`."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, length)[starts]
     # Hann's without its zeros at both ends, so that a window of one sample has some weight.

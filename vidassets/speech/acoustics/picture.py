@@ -21,7 +21,7 @@ PITCH_TICKS_HZ = (75, 150, 300, 600)
 MIN_SHOWN_DB = -80.0
 
 
-def acoustic_picture(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> bytes:
+def draw_acoustics(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> bytes:
     """A PNG, 1200x400 pixels, at most 150 KB: pitch over intensity over words, on one axis of time.
 
     Of a long clip each column of pixels shows the median of its pitches and the loudest of its intensities. Every word

@@ -11,7 +11,7 @@ from vidassets.media.opening import StorageOptions
 from vidassets.media.problems import Problem
 from vidassets.media.sound import Sound, SoundWriter
 from vidassets.schemas.speech import AudioFacts
-from vidassets.speech.sound.levels import levels
+from vidassets.speech.sound.levels import measure_levels
 
 
 def extract_audio(
@@ -46,7 +46,7 @@ def extract_audio(
         "channels": sound.channels,
         "start_s": sound.start_s,
         "duration_s": sound.duration_s,
-        **levels(sound),
+        **measure_levels(sound),
         "holes": holes,
         "problems": [asdict(problem) for problem in problems],
     }

@@ -19,7 +19,7 @@ ABOVE_NOISE_DB = 6.0
 LEAST_FRAMES = 20
 
 
-def levels(sound: Sound) -> dict[str, float | None]:
+def measure_levels(sound: Sound) -> dict[str, float | None]:
     """The fields `loudness_lufs`, `peak_dbfs`, `silence_share`, `snr_db` of `speech_schemas.AudioFacts`.
 
     Reads the sound once per channel, in blocks: memory grows by 1 KB per minute.

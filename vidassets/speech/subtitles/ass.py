@@ -28,7 +28,7 @@ STYLE_FIELDS = (
 EVENT_FIELDS = "Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"
 
 
-def ass(
+def format_ass(
     cues: list[Cue],
     names: dict[str, str],
     emphasis: dict[int, tuple[str, ...]] | None = None,
@@ -38,7 +38,7 @@ def ass(
     """The subtitles as ASS, UTF-8; valid also without a cue. Of a cue with two voices each is an event of its own.
 
     Args:
-        cues: of `lines.subtitle_cues`.
+        cues: of `lay_out_cues`.
         names: of `shown_names`; a speaker that is not in it is numbered.
         emphasis: of `emphasis.emphasis_classes`; by word_index.
         frame_size: (width, height) of the picture as shown: only its shape matters.

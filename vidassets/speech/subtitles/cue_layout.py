@@ -42,7 +42,7 @@ class _Run:
         return max(word.end_s for word in self.words)
 
 
-def subtitle_cues(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -> list[Cue]:
+def lay_out_cues(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -> list[Cue]:
     """Cues in order of time, none overlapping the next; every word in one of them, in its speaker's order.
 
     Args:

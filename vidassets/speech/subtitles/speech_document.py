@@ -38,7 +38,7 @@ def document_schema() -> dict[str, Any]:
     return json.loads(files("vidassets.speech.subtitles").joinpath("speech_document.schema.json").read_text("utf-8"))
 
 
-def speech_document(
+def build_document(
     clip: str, tables: SpeechTables, models: Mapping[str, Mapping[str, str]], processing_s: float | None
 ) -> bytes:
     """The document as JSON, UTF-8; valid also for a clip without sound.

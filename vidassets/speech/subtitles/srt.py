@@ -10,11 +10,11 @@ TAG_BEGINS = re.compile(r"<(?=[A-Za-z/])|\{(?=\\)")
 WORD_JOINER = "\u2060"
 
 
-def srt(cues: list[Cue], offset_s: float = 0.0) -> str:
+def format_srt(cues: list[Cue], offset_s: float = 0.0) -> str:
     """The subtitles as SubRip, UTF-8; without a cue the empty text.
 
     Args:
-        cues: of `lines.subtitle_cues`.
+        cues: of `lay_out_cues`.
         offset_s: the clip's time at the player's 0, see `player_clock`.
     """
     blocks = []

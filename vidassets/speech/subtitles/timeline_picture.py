@@ -30,7 +30,7 @@ TICKS_S, MAX_TICKS = (0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 180
 NO_GLYPH = "\u25a1"
 
 
-def timeline_picture(
+def draw_timeline(
     turns: pl.DataFrame,
     transcript: pl.DataFrame,
     words: pl.DataFrame,

@@ -13,7 +13,7 @@ EMPHASIS_CSS = (
 )
 
 
-def webvtt(
+def format_webvtt(
     cues: list[Cue],
     names: dict[str, str],
     emphasis: dict[int, tuple[str, ...]] | None = None,
@@ -26,7 +26,7 @@ def webvtt(
     to increase, and theirs run side by side.
 
     Args:
-        cues: of `lines.subtitle_cues`.
+        cues: of `lay_out_cues`.
         names: of `shown_names`; a speaker that is not in it is numbered.
         emphasis: of `emphasis.emphasis_classes`; by word_index.
         note: a comment at the top: where the words come from, how good they are.

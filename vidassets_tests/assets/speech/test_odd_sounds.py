@@ -92,7 +92,7 @@ def test_of_a_clip_without_sound_the_sound_is_empty_and_says_so(clips: SpokenCli
         ("tone", "transcript", "No speech was found in this clip."),
         ("tone", "speaker_turns", "Nobody speaks in this clip."),
         ("tone", "speaker_names", "Nobody speaks in this clip."),
-        ("tone", "subtitles", "Nothing is said in this clip: the subtitles are empty."),
+        ("tone", "subtitles", "This clip contains no speech, so its subtitles are empty."),
     ],
 )
 def test_what_is_empty_says_why(clips: SpokenClips, clip: str, asset: str, says: str):

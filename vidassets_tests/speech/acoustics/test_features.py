@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vidassets.errors import InvalidSetting
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.schemas import speech as speech_schemas
-from vidassets.speech.acoustics.features import LevelThresholds, segment_acoustics, unit_features, word_acoustics
+from vidassets.speech.acoustics.features import LevelThresholds, measure_segments, measure_unit, measure_words
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, silence, syllables, times_s, tone, voice
 
 START_S = 5.0
@@ -39,7 +39,7 @@ def sound_of(folder: Path, *parts: np.ndarray) -> Sound:
 
 def acoustics(sound: Sound, words: pl.DataFrame, **options) -> pl.DataFrame:
     levels = options.pop("levels", LevelThresholds())
-    return speech_schemas.WordAcoustics.validate(word_acoustics("clip", words, sound, levels, **options))
+    return speech_schemas.WordAcoustics.validate(measure_words("clip", words, sound, levels, **options))
 
 
 def test_each_word_has_the_features_of_its_own_tone(tmp_path):
@@ -58,46 +58,46 @@ def test_each_word_has_the_features_of_its_own_tone(tmp_path):
 
 
 def test_the_range_of_a_rise_by_an_octave_is_twelve_semitones():
-    features = unit_features(gliding(150 * 2 ** times_s(1)))
+    features = measure_unit(gliding(150 * 2 ** times_s(1)))
     # The outermost windows have their middles 20 ms within the word.
     assert features["f0_range_semitones"] == pytest.approx(12 * 0.96, abs=0.1)
     assert features["f0_median_hz"] == pytest.approx(150 * np.sqrt(2), rel=0.005)
 
 
 def test_a_word_of_noise_has_no_pitch_and_no_syllable():
-    features = unit_features(noise(0.5))
+    features = measure_unit(noise(0.5))
     assert features["voiced_share"] < 0.05
     assert features["speaking_rate_hz"] == 0
     assert features["intensity_mean_db"] == pytest.approx(-20, abs=0.2)
 
 
 def test_the_means_and_deviations_of_the_spectrum_are_those_of_its_halves():
-    features = unit_features(np.concatenate([tone(500, 1), tone(1500, 1)]))
+    features = measure_unit(np.concatenate([tone(500, 1), tone(1500, 1)]))
     assert features["spectral_centroid_mean_hz"] == pytest.approx(1000, rel=0.005)
     assert features["spectral_centroid_std_hz"] == pytest.approx(500, rel=0.02)
     assert np.shape(features["mfcc_mean"]) == np.shape(features["mfcc_std"]) == (13,)
     assert max(features["mfcc_std"]) > 1
-    assert max(unit_features(tone(500, 1))["mfcc_std"]) < 0.5
+    assert max(measure_unit(tone(500, 1))["mfcc_std"]) < 0.5
 
 
 def test_silence_within_a_segment_is_its_share_and_takes_no_part_in_the_spectrum():
-    features = unit_features(np.concatenate([tone(300, 0.5), silence(1), tone(300, 0.5)]))
+    features = measure_unit(np.concatenate([tone(300, 0.5), silence(1), tone(300, 0.5)]))
     assert features["silence_share"] == pytest.approx(0.5, abs=0.03)
     assert features["spectral_centroid_mean_hz"] == pytest.approx(300, rel=0.01)
 
 
 @pytest.mark.parametrize(("n_syllables", "rate_hz"), [(1, 3), (2, 5), (8, 4), (15, 6)])
 def test_the_speaking_rate_is_the_syllables_a_second(n_syllables, rate_hz):
-    assert unit_features(syllables(n_syllables, rate_hz))["speaking_rate_hz"] == pytest.approx(rate_hz, rel=0.001)
+    assert measure_unit(syllables(n_syllables, rate_hz))["speaking_rate_hz"] == pytest.approx(rate_hz, rel=0.001)
 
 
 def test_a_swelling_of_less_than_two_decibels_is_no_syllable():
     swelling = 1 + 0.1 * np.sin(2 * np.pi * 4 * times_s(2))
-    assert unit_features((voice(120, 2) * swelling).astype(np.float32))["speaking_rate_hz"] == 0.5
+    assert measure_unit((voice(120, 2) * swelling).astype(np.float32))["speaking_rate_hz"] == 0.5
 
 
 def test_a_word_of_digital_silence_says_so():
-    features = unit_features(silence(0.3))
+    features = measure_unit(silence(0.3))
     assert features == {
         "intensity_mean_db": -120,
         "intensity_max_db": -120,
@@ -211,7 +211,7 @@ def test_a_speaker_with_a_channel_is_measured_there(tmp_path):
 def test_a_segment_is_measured_as_a_whole(tmp_path):
     sound = sound_of(tmp_path, syllables(4, 4), silence(1), syllables(4, 4))
     segments = words_of((0, 3), speakers="0").drop("segment_index").rename({"word_index": "segment_index"})
-    rows = speech_schemas.SegmentAcoustics.validate(segment_acoustics("clip", segments, sound, LevelThresholds()))
+    rows = speech_schemas.SegmentAcoustics.validate(measure_segments("clip", segments, sound, LevelThresholds()))
     assert rows["speaking_rate_hz"].to_list() == [pytest.approx(8 / 3)]
     assert rows["level"].to_list() == ["medium"]
     assert 0.3 < rows["silence_share"].item() < 0.6

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.schemas import speech as speech_schemas
-from vidassets.speech.acoustics.grid import acoustic_frames, measured
+from vidassets.speech.acoustics.grid import measure_frames, measure_windows
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, silence, times_s, tone, voice
 
 NULL_IN_SILENCE = ["f0_hz", "harmonicity_db", "spectral_centroid_hz", "spectral_rolloff_hz", "spectral_bandwidth_hz"]
@@ -21,7 +21,7 @@ def sound_of(folder: Path, samples: np.ndarray, start_s: float = 0.0) -> Sound:
 
 
 def frames_of(folder: Path, samples: np.ndarray, start_s: float = 0.0, **options: int) -> pl.DataFrame:
-    frames = acoustic_frames("clip", sound_of(folder, samples, start_s), **options)
+    frames = measure_frames("clip", sound_of(folder, samples, start_s), **options)
     return speech_schemas.AcousticFrames.validate(frames)
 
 
@@ -91,13 +91,13 @@ def test_a_tone_between_silences_is_all_that_is_voiced(tmp_path):
 @pytest.mark.parametrize("amplitude", [0.9, 0.25, 0.01])
 @pytest.mark.parametrize("f0_hz", [80, 200, 1000, 6000])
 def test_the_intensity_of_a_tone_is_exact_to_a_hundredth_of_a_decibel(amplitude, f0_hz):
-    intensity_db = measured(tone(f0_hz, amplitude=amplitude))["intensity_db"]
+    intensity_db = measure_windows(tone(f0_hz, amplitude=amplitude))["intensity_db"]
     np.testing.assert_allclose(intensity_db, 20 * np.log10(amplitude / np.sqrt(2)), atol=0.01)
 
 
 @pytest.mark.parametrize("f0_hz", [250, 1000, 3000, 6000])
 def test_all_of_the_spectrum_of_a_tone_is_at_its_frequency(f0_hz):
-    measures = measured(tone(f0_hz))
+    measures = measure_windows(tone(f0_hz))
     np.testing.assert_allclose(measures["spectral_centroid_hz"], f0_hz, rtol=0.001)
     np.testing.assert_allclose(measures["spectral_rolloff_hz"], f0_hz, atol=25)
     assert measures["spectral_bandwidth_hz"].max() < 40
@@ -105,7 +105,7 @@ def test_all_of_the_spectrum_of_a_tone_is_at_its_frequency(f0_hz):
 
 
 def test_the_spectrum_of_a_voice_is_what_librosa_says_of_it():
-    measures = measured(voice(150, 0.04))
+    measures = measure_windows(voice(150, 0.04))
     # By librosa 0.11.0 from the power spectrum of the same window; coefficients 1 to 13 of n_mfcc=14, top_db=None.
     mfcc = [262.70, -166.35, 119.72, -34.54, -23.40, 42.99, -56.98, 29.61, -13.33, -28.52, 18.19, -38.02, 5.41]
     np.testing.assert_allclose(measures["mfcc"], [mfcc], atol=0.01)
@@ -117,13 +117,13 @@ def test_the_spectrum_of_a_voice_is_what_librosa_says_of_it():
 @pytest.mark.parametrize("ratio_db", [0, 5, 10, 20])
 def test_harmonicity_is_the_ratio_of_tone_to_noise(ratio_db):
     mix = tone(200, 4, amplitude=0.2) + noise(4, deviation=0.2 / np.sqrt(2) * 10 ** (-ratio_db / 20))
-    assert np.mean(measured(mix)["harmonicity_db"]) == pytest.approx(ratio_db, abs=1)
+    assert np.mean(measure_windows(mix)["harmonicity_db"]) == pytest.approx(ratio_db, abs=1)
 
 
 def test_one_bang_does_not_make_all_else_unvoiced():
     bang = noise(0.02, deviation=0.3)
     speech = np.concatenate([voice(140, 4, amplitude=0.002), bang, voice(140, 4, amplitude=0.002)])
-    assert np.mean(~np.isnan(measured(speech)["f0_hz"])) > 0.95
+    assert np.mean(~np.isnan(measure_windows(speech)["f0_hz"])) > 0.95
 
 
 def test_times_are_the_clips_at_the_middle_of_every_10_ms(tmp_path):
@@ -145,7 +145,7 @@ def test_the_channels_are_measured_apart(tmp_path):
 @pytest.mark.parametrize("block_windows", [1, 7, 64])
 def test_the_size_of_a_block_does_not_change_the_result(tmp_path, block_windows):
     sound = sound_of(tmp_path, np.concatenate([voice(110), noise(0.3), gliding(200 * 2 ** times_s(0.5)), silence(0.1)]))
-    whole, in_blocks = (acoustic_frames("clip", sound, block_windows=size) for size in (100_000, block_windows))
+    whole, in_blocks = (measure_frames("clip", sound, block_windows=size) for size in (100_000, block_windows))
     assert whole["f0_hz"].is_null().equals(in_blocks["f0_hz"].is_null())
     for name in ["f0_hz", "intensity_db", "spectral_centroid_hz", "zero_crossing_rate"]:
         np.testing.assert_allclose(in_blocks[name], whole[name], rtol=1e-4, atol=1e-4)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vidassets.schemas import speech as speech_schemas
-from vidassets.speech.acoustics.picture import LEVEL_COLORS, WORDS_PX, acoustic_picture
+from vidassets.speech.acoustics.picture import LEVEL_COLORS, WORDS_PX, draw_acoustics
 
 NO_FRAMES = speech_schemas.AcousticFrames.create_empty()
 NO_WORDS = speech_schemas.WordAcoustics.create_empty()
@@ -41,7 +41,7 @@ def pixels_of(png: bytes) -> np.ndarray:
 
 
 def test_the_words_lie_in_order_in_the_colours_of_their_levels():
-    pixels = pixels_of(acoustic_picture("clip", frames_of(400), words_of(4, 1.0, [*LEVEL_COLORS])))
+    pixels = pixels_of(draw_acoustics("clip", frames_of(400), words_of(4, 1.0, [*LEVEL_COLORS])))
     assert pixels.shape == (400, 1200, 3)
     row = pixels[WORDS_PX[1] - 6].astype(int)
     places = []
@@ -62,9 +62,9 @@ def test_the_words_lie_in_order_in_the_colours_of_their_levels():
     ],
 )
 def test_there_is_a_picture_also_of(frames, words):
-    assert pixels_of(acoustic_picture("clip_$a$", frames, words)).shape == (400, 1200, 3)
+    assert pixels_of(draw_acoustics("clip_$a$", frames, words)).shape == (400, 1200, 3)
 
 
 def test_the_picture_of_an_hour_is_no_more_than_150_kb():
-    hour = acoustic_picture("clip", frames_of(360_000), words_of(9_000, 0.4, [*LEVEL_COLORS]))
+    hour = draw_acoustics("clip", frames_of(360_000), words_of(9_000, 0.4, [*LEVEL_COLORS]))
     assert len(hour) <= 150_000

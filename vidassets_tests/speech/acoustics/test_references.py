@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
-from vidassets.speech.acoustics.grid import N_FFT, STEP_SAMPLES, WINDOW_SAMPLES, measured
+from vidassets.speech.acoustics.grid import N_FFT, STEP_SAMPLES, WINDOW_SAMPLES, measure_windows
 from vidassets.speech.acoustics.pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, times_s, voice
 
@@ -40,7 +40,7 @@ def at(track, at_s: np.ndarray, nothing: float = np.nan) -> np.ndarray:
 
 def assert_like_praat(samples: np.ndarray) -> None:
     parselmouth = pytest.importorskip("parselmouth", reason="praat-parselmouth is not installed")
-    measures, middles_s = measured(samples), window_middles_s(samples)
+    measures, middles_s = measure_windows(samples), window_middles_s(samples)
     praat = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE_HZ)
 
     pitch = praat.to_pitch_ac(time_step=STEP_S, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ)
@@ -101,7 +101,7 @@ def test_the_spectrum_is_measured_as_librosa_does(samples_of):
         }
         mel_db = power_to_db(feature.melspectrogram(**rate), top_db=None)
         mfcc = feature.mfcc(S=mel_db, n_mfcc=14)[1:].T
-    measures = measured(samples)
+    measures = measure_windows(samples)
     heard = measures["intensity_db"] > -80
     for name, values in expected.items():
         np.testing.assert_allclose(measures[name][heard], values[heard], rtol=1e-3)

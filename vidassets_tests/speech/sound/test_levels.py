@@ -6,7 +6,7 @@ import pytest
 
 from vidassets.media.sound import Sound, write_sound
 from vidassets.speech.sound.extraction import extract_audio
-from vidassets.speech.sound.levels import levels
+from vidassets.speech.sound.levels import measure_levels
 from vidassets_tests.media.sounds import framed, write_audio
 from vidassets_tests.media.videos import write_video
 
@@ -15,7 +15,7 @@ RATE_HZ = 16_000
 
 def levels_of(folder: Path, samples: np.ndarray) -> dict[str, float | None]:
     write_sound(folder / "a.flac", samples.astype(np.float32))
-    return levels(Sound.open(folder / "a.flac"))
+    return measure_levels(Sound.open(folder / "a.flac"))
 
 
 def talk(duration_s: float, seed: int = 0) -> np.ndarray:

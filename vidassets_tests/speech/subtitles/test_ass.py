@@ -3,9 +3,9 @@ import re
 import pysubs2
 from hypothesis import given
 
-from vidassets.speech.subtitles.ass import ass
+from vidassets.speech.subtitles.ass import format_ass
 from vidassets.speech.subtitles.cue import SubtitleStyle
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
 from vidassets_tests.speech.subtitles.test_cue_layout import WORDS, table
 from vidassets_tests.speech.subtitles.transcripts import Said, spoken
 
@@ -13,8 +13,8 @@ NAMES = {"S0": "Ada, Countess"}
 
 
 def parsed(*said: Said, emphasis: dict | None = None, offset_s: float = 0.0) -> pysubs2.SSAFile:
-    cues = subtitle_cues(*spoken(*said), SubtitleStyle())
-    return pysubs2.SSAFile.from_string(ass(cues, NAMES, emphasis, offset_s=offset_s), format_="ass")
+    cues = lay_out_cues(*spoken(*said), SubtitleStyle())
+    return pysubs2.SSAFile.from_string(format_ass(cues, NAMES, emphasis, offset_s=offset_s), format_="ass")
 
 
 def syllables(text: str) -> list[int]:
@@ -76,11 +76,11 @@ def test_lines_from_right_to_left_are_told_to_the_player() -> None:
 
 
 def test_no_cue_makes_a_valid_file_without_events() -> None:
-    assert len(pysubs2.SSAFile.from_string(ass([], {}), format_="ass")) == 0
+    assert len(pysubs2.SSAFile.from_string(format_ass([], {}), format_="ass")) == 0
 
 
 @given(WORDS)
 def test_karaoke_times_add_up_to_the_event(rows: list) -> None:
-    subtitles = pysubs2.SSAFile.from_string(ass(subtitle_cues(*table(rows), SubtitleStyle()), {}), format_="ass")
+    subtitles = pysubs2.SSAFile.from_string(format_ass(lay_out_cues(*table(rows), SubtitleStyle()), {}), format_="ass")
 
     assert all(sum(syllables(event.text)) * 10 == event.end - event.start for event in subtitles)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vidassets.errors import InvalidSetting, SchemaViolation
 from vidassets.speech.subtitles.cue import Cue, SubtitleStyle, char_count
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
 from vidassets_tests.speech.subtitles.transcripts import spoken
 
 STYLE = SubtitleStyle()
@@ -22,20 +22,20 @@ def spans(cues: list[Cue]) -> list[tuple[float, float]]:
 
 
 def test_a_short_sentence_is_one_line_as_long_as_it_is_spoken() -> None:
-    cues = subtitle_cues(*spoken(("S0", "it takes about ninety minutes", 12.5, 14.5)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "it takes about ninety minutes", 12.5, 14.5)), STYLE)
 
     assert shown(cues) == [["it takes about ninety minutes"]]
     assert spans(cues) == [(12.5, 14.5)]
 
 
 def test_what_is_too_long_for_a_line_is_broken_where_the_lines_are_alike() -> None:
-    cues = subtitle_cues(*spoken(("S0", "how long does it take to fly around the world", 0, 3)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "how long does it take to fly around the world", 0, 3)), STYLE)
 
     assert shown(cues) == [["how long does it take", "to fly around the world"]]
 
 
 def test_a_line_is_broken_after_a_comma_sooner_than_in_the_middle() -> None:
-    cues = subtitle_cues(*spoken(("S0", "when the rain is over, we all go out to see the garden", 0, 3)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "when the rain is over, we all go out to see the garden", 0, 3)), STYLE)
 
     assert shown(cues) == [["when the rain is over,", "we all go out to see the garden"]]
 
@@ -44,7 +44,7 @@ def test_what_is_too_long_for_a_cue_is_divided_after_a_sentence() -> None:
     text = (
         "One sentence is here to begin with. Another one follows it at once, longer than the first, and ends the talk."
     )
-    cues = subtitle_cues(*spoken(("S0", text, 0, 6)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", text, 0, 6)), STYLE)
 
     assert shown(cues) == [
         ["One sentence is here to begin with."],
@@ -53,26 +53,26 @@ def test_what_is_too_long_for_a_cue_is_divided_after_a_sentence() -> None:
 
 
 def test_a_pause_ends_a_cue() -> None:
-    cues = subtitle_cues(*spoken(("S0", "first", 0, 1), ("S0", "then", 2.5, 3.5)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "first", 0, 1), ("S0", "then", 2.5, 3.5)), STYLE)
 
     assert shown(cues) == [["first"], ["then"]]
 
 
 def test_segments_without_a_pause_between_them_share_a_cue() -> None:
-    cues = subtitle_cues(*spoken(("S0", "first", 0, 1), ("S0", "then", 1.3, 2.3)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "first", 0, 1), ("S0", "then", 1.3, 2.3)), STYLE)
 
     assert shown(cues) == [["first then"]]
 
 
 def test_another_speaker_begins_another_cue() -> None:
-    cues = subtitle_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2, 4)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2, 4)), STYLE)
 
     assert shown(cues) == [["here I am"], ["so I see"]]
     assert [cue.voices[0].speaker for cue in cues] == ["S0", "S1"]
 
 
 def test_two_who_speak_at_once_share_a_cue_with_a_line_each() -> None:
-    cues = subtitle_cues(*spoken(("S0", "no you never did", 1.0, 3.0), ("S1", "yes I did", 1.5, 3.5)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "no you never did", 1.0, 3.0), ("S1", "yes I did", 1.5, 3.5)), STYLE)
 
     assert shown(cues) == [["- no you never did", "- yes I did"]]
     assert [voice.speaker for voice in cues[0].voices] == ["S0", "S1"]
@@ -80,7 +80,7 @@ def test_two_who_speak_at_once_share_a_cue_with_a_line_each() -> None:
 
 
 def test_a_quick_reply_shares_the_cue_with_what_it_replies_to() -> None:
-    cues = subtitle_cues(*spoken(("S0", "Ready?", 1.0, 1.4), ("S1", "Yes.", 1.5, 1.8)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "Ready?", 1.0, 1.4), ("S1", "Yes.", 1.5, 1.8)), STYLE)
 
     assert shown(cues) == [["- Ready?", "- Yes."]]
 
@@ -88,7 +88,7 @@ def test_a_quick_reply_shares_the_cue_with_what_it_replies_to() -> None:
 def test_speech_that_two_lines_cannot_hold_at_once_is_shown_in_sequence() -> None:
     first = "nobody would ever have thought of such a thing"
     second = "there is always another question that wants an answer"
-    cues = subtitle_cues(*spoken(("S0", first, 0, 4), ("S1", second, 0, 4)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", first, 0, 4), ("S1", second, 0, 4)), STYLE)
 
     said: dict[str | None, str] = {"S0": "", "S1": ""}
     for cue in cues:
@@ -100,7 +100,7 @@ def test_speech_that_two_lines_cannot_hold_at_once_is_shown_in_sequence() -> Non
 
 def test_only_the_words_of_a_long_talk_that_are_spoken_over_share_a_cue() -> None:
     talk = "this is a talk of many words, and at the end of it someone says something"
-    cues = subtitle_cues(*spoken(("S0", talk, 0, 8), ("S1", "excuse me", 7.0, 8.5)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", talk, 0, 8), ("S1", "excuse me", 7.0, 8.5)), STYLE)
 
     assert shown(cues) == [
         ["this is a talk of many words,", "and at the end of it someone"],
@@ -109,47 +109,47 @@ def test_only_the_words_of_a_long_talk_that_are_spoken_over_share_a_cue() -> Non
 
 
 def test_an_interjection_shares_the_cue_it_falls_into() -> None:
-    cues = subtitle_cues(*spoken(("S0", "I think", 0, 1), ("S1", "no", 0.8, 1.3), ("S0", "that", 1.3, 2.3)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "I think", 0, 1), ("S1", "no", 0.8, 1.3), ("S0", "that", 1.3, 2.3)), STYLE)
 
     assert shown(cues) == [["- I think that", "- no"]]
 
 
 def test_a_brief_word_stays_for_the_least_duration() -> None:
-    cues = subtitle_cues(*spoken(("S0", "Yes", 1.0, 1.2)), SubtitleStyle(min_duration_s=0.9))
+    cues = lay_out_cues(*spoken(("S0", "Yes", 1.0, 1.2)), SubtitleStyle(min_duration_s=0.9))
 
     assert spans(cues) == [(1.0, 1.9)]
 
 
 def test_a_cue_that_is_read_more_slowly_than_spoken_lingers() -> None:
     style = SubtitleStyle(max_chars_per_s=10, linger_s=0.5)
-    cues = subtitle_cues(*spoken(("S0", "x" * 13, 0, 1.0), ("S0", "y" * 40, 5, 6.0)), style)
+    cues = lay_out_cues(*spoken(("S0", "x" * 13, 0, 1.0), ("S0", "y" * 40, 5, 6.0)), style)
 
     assert spans(cues) == [(0.0, 1.3), (5.0, 6.5)]
 
 
 def test_a_cue_leaves_a_gap_before_the_next() -> None:
     style = SubtitleStyle(min_gap_s=0.1, close_gap_s=0.3)
-    cues = subtitle_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2, 4)), style)
+    cues = lay_out_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2, 4)), style)
 
     assert spans(cues) == [(0.0, 1.9), (2.0, 4.0)]
 
 
 def test_a_gap_that_would_flicker_is_closed() -> None:
     style = SubtitleStyle(min_gap_s=0.1, close_gap_s=0.3)
-    cues = subtitle_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2.25, 4)), style)
+    cues = lay_out_cues(*spoken(("S0", "here I am", 0, 2), ("S1", "so I see", 2.25, 4)), style)
 
     assert spans(cues) == [(0.0, 2.15), (2.25, 4.0)]
 
 
 def test_no_cue_is_longer_than_the_longest() -> None:
-    cues = subtitle_cues(*spoken(("S0", "a very slow sentence indeed", 0, 20)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "a very slow sentence indeed", 0, 20)), STYLE)
 
     assert shown(cues) == [["a"], ["very"], ["slow"], ["sentence"], ["indeed"]]
     assert all(cue.end_s - cue.start_s <= 7 for cue in cues)
 
 
 def test_a_language_without_spaces_is_set_without_spaces() -> None:
-    cues = subtitle_cues(*spoken(("S0", "今日は天気がいいです", 0, 3), language="ja", separator=""), STYLE)
+    cues = lay_out_cues(*spoken(("S0", "今日は天気がいいです", 0, 3), language="ja", separator=""), STYLE)
 
     assert shown(cues) == [["今日は天気がいいです"]]
 
@@ -160,20 +160,20 @@ def test_marks_that_combine_take_no_room() -> None:
 
 def test_a_word_longer_than_a_line_has_a_line_of_its_own() -> None:
     long = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
-    cues = subtitle_cues(*spoken(("S0", f"das {long} gilt", 0, 4)), STYLE)
+    cues = lay_out_cues(*spoken(("S0", f"das {long} gilt", 0, 4)), STYLE)
 
     assert [line for cue in cues for line in cue.text_lines] == ["das", long, "gilt"]
 
 
 def test_no_words_make_no_cues() -> None:
-    assert subtitle_cues(*(table.clear() for table in spoken(("S0", "gone", 0, 1))), STYLE) == []
+    assert lay_out_cues(*(table.clear() for table in spoken(("S0", "gone", 0, 1))), STYLE) == []
 
 
 def test_a_segment_with_text_and_no_words_is_refused() -> None:
     transcript, words = spoken(("S0", "lost words", 0, 1))
 
     with pytest.raises(SchemaViolation, match=r"segment 0 .* no words"):
-        subtitle_cues(transcript, words.clear(), STYLE)
+        lay_out_cues(transcript, words.clear(), STYLE)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def table(rows: list[tuple[str, float, float, str | None]]) -> tuple[pl.DataFram
 
 @given(WORDS)
 def test_cues_of_any_words_never_overlap_nor_run_backwards(rows: list) -> None:
-    cues = subtitle_cues(*table(rows), STYLE)
+    cues = lay_out_cues(*table(rows), STYLE)
 
     assert all(cue.start_s < cue.end_s for cue in cues)
     assert all(before.end_s <= after.start_s for before, after in pairwise(cues))
@@ -229,7 +229,7 @@ def test_cues_of_any_words_never_overlap_nor_run_backwards(rows: list) -> None:
 @given(WORDS)
 def test_every_word_is_shown_once_in_its_speakers_order(rows: list) -> None:
     transcript, words = table(rows)
-    cues = subtitle_cues(transcript, words, STYLE)
+    cues = lay_out_cues(transcript, words, STYLE)
 
     for speaker in ("S0", "S1", "S2", None):
         said = [
@@ -242,7 +242,7 @@ def test_every_word_is_shown_once_in_its_speakers_order(rows: list) -> None:
 
 @given(WORDS, st.integers(8, 50), st.integers(1, 3))
 def test_lines_keep_their_length_unless_one_word_is_longer(rows: list, max_chars: int, max_lines: int) -> None:
-    cues = subtitle_cues(*table(rows), SubtitleStyle(max_chars_per_line=max_chars, max_lines=max_lines))
+    cues = lay_out_cues(*table(rows), SubtitleStyle(max_chars_per_line=max_chars, max_lines=max_lines))
 
     for cue in cues:
         assert len(cue.text_lines) <= max_lines
@@ -252,7 +252,7 @@ def test_lines_keep_their_length_unless_one_word_is_longer(rows: list, max_chars
 
 @given(WORDS)
 def test_a_cue_stays_for_the_least_duration_unless_the_next_begins_before(rows: list) -> None:
-    cues = subtitle_cues(*table(rows), STYLE)
+    cues = lay_out_cues(*table(rows), STYLE)
 
     for cue, following in pairwise(cues):
         stays_s = cue.end_s - cue.start_s
@@ -261,4 +261,4 @@ def test_a_cue_stays_for_the_least_duration_unless_the_next_begins_before(rows: 
 
 @given(WORDS)
 def test_no_cue_of_any_words_stays_longer_than_the_longest(rows: list) -> None:
-    assert all(cue.end_s - cue.start_s <= STYLE.max_duration_s + 1e-9 for cue in subtitle_cues(*table(rows), STYLE))
+    assert all(cue.end_s - cue.start_s <= STYLE.max_duration_s + 1e-9 for cue in lay_out_cues(*table(rows), STYLE))

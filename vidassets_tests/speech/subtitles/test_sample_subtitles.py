@@ -7,7 +7,7 @@ import pytest
 
 from vidassets.schemas.speech import Transcript, TranscriptWords
 from vidassets.speech.subtitles.cue import Cue, SubtitleStyle
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
 from vidassets_tests.speech.subtitles.transcripts import CLIP, table_of
 
 TRUTH = Path(__file__).parents[3] / "samples/episodes/pioneers/s01/e02/episode.truth.json"
@@ -25,7 +25,7 @@ def cues() -> list[Cue]:
         for row in (*sentences, *words)
     ]
     said = [row | {"word_index": index} for index, row in enumerate(rows[len(sentences) :])]
-    return subtitle_cues(table_of(Transcript, rows[: len(sentences)]), table_of(TranscriptWords, said), SubtitleStyle())
+    return lay_out_cues(table_of(Transcript, rows[: len(sentences)]), table_of(TranscriptWords, said), SubtitleStyle())
 
 
 def test_every_sentence_is_shown_while_it_is_spoken(cues: list[Cue]) -> None:

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from vidassets.errors import SchemaViolation
 from vidassets.schemas.speech import Acoustics, AudioFacts, SegmentAcoustics, WordAcoustics
-from vidassets.speech.subtitles.speech_document import SpeechTables, document_schema, speech_document
+from vidassets.speech.subtitles.speech_document import SpeechTables, build_document, document_schema
 from vidassets_tests.speech.subtitles.transcripts import CLIP, named, spoken, table_of, voices_of
 
 SAID = (("S0", "hello there", 1.0, 2.0), ("S1", "welcome", 3.0, 4.0), (None, "what", 5.0, 5.5))
@@ -45,7 +45,7 @@ def facts(duration_s: float) -> pl.DataFrame:
 
 
 def document(given: SpeechTables, processing_s: float | None = 1.5) -> dict:
-    return json.loads(speech_document(CLIP, given, MODELS, processing_s))
+    return json.loads(build_document(CLIP, given, MODELS, processing_s))
 
 
 def errors(given: dict) -> list[str]:

@@ -2,13 +2,13 @@ import pysubs2
 import pytest
 
 from vidassets.speech.subtitles.cue import SubtitleStyle
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
-from vidassets.speech.subtitles.srt import srt
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
+from vidassets.speech.subtitles.srt import format_srt
 from vidassets_tests.speech.subtitles.transcripts import Said, spoken
 
 
 def srt_of(*said: Said, offset_s: float = 0.0) -> str:
-    return srt(subtitle_cues(*spoken(*said), SubtitleStyle()), offset_s)
+    return format_srt(lay_out_cues(*spoken(*said), SubtitleStyle()), offset_s)
 
 
 def test_subrip_is_written_as_players_read_it() -> None:
@@ -46,4 +46,4 @@ def test_what_lies_before_the_players_zero_is_left_out() -> None:
 
 
 def test_no_cue_makes_an_empty_file() -> None:
-    assert srt([]) == ""
+    assert format_srt([]) == ""

@@ -10,7 +10,7 @@ from vidassets.speech.subtitles.timeline_picture import (
     TOP_PX,
     TURN_HEIGHT,
     TURN_TOP,
-    timeline_picture,
+    draw_timeline,
 )
 from vidassets_tests.speech.subtitles.transcripts import CLIP, Said, spoken, table_of, turns_of
 
@@ -23,7 +23,7 @@ def drawn(*said: Said, names: dict[str, str] | None = None, end_s: float = 10.0)
     acoustics = table_of(
         WordAcoustics, [{"clip": CLIP, "intensity_mean_db": -20.0, "level": "high"} | row for row in loud]
     )
-    return timeline_picture(turns_of(*said), transcript, words, acoustics, names or {}, (0.0, end_s))
+    return draw_timeline(turns_of(*said), transcript, words, acoustics, names or {}, (0.0, end_s))
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_a_clip_without_speech_has_a_picture_too() -> None:
     transcript, words = spoken(("S0", "gone", 0, 1))
     nothing = turns_of(("S0", "gone", 0, 1)).clear()
 
-    png = timeline_picture(
+    png = draw_timeline(
         nothing, transcript.clear(), words.clear(), pl.DataFrame(schema=table_of(WordAcoustics, []).schema), {}, (0, 0)
     )
 

@@ -6,15 +6,15 @@ import webvtt as webvtt_py
 from hypothesis import given
 
 from vidassets.speech.subtitles.cue import SubtitleStyle
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
-from vidassets.speech.subtitles.webvtt import webvtt
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
+from vidassets.speech.subtitles.webvtt import format_webvtt
 from vidassets_tests.speech.subtitles.test_cue_layout import WORDS, table
 from vidassets_tests.speech.subtitles.transcripts import Said, spoken
 from vidassets_tests.speech.subtitles.webvtt_grammar import check_webvtt
 
 
 def captions(*said: Said, names: dict | None = None, emphasis: dict | None = None, offset_s: float = 0.0) -> str:
-    return webvtt(subtitle_cues(*spoken(*said), SubtitleStyle()), names or {}, emphasis, offset_s=offset_s)
+    return format_webvtt(lay_out_cues(*spoken(*said), SubtitleStyle()), names or {}, emphasis, offset_s=offset_s)
 
 
 def payload(text: str) -> str:
@@ -79,15 +79,15 @@ def test_a_name_cannot_leave_its_tag() -> None:
 
 
 def test_a_note_says_where_the_words_come_from() -> None:
-    text = webvtt([], {}, note="draft\n\nquality --> of pocketsphinx")
+    text = format_webvtt([], {}, note="draft\n\nquality --> of pocketsphinx")
 
     assert text == "WEBVTT\n\nNOTE draft quality --&gt; of pocketsphinx\n"
     assert check_webvtt(text) == []
 
 
 def test_no_cue_makes_a_valid_empty_file() -> None:
-    assert webvtt([], {}) == "WEBVTT\n"
-    assert len(webvtt_py.from_buffer(StringIO(webvtt([], {})))) == 0
+    assert format_webvtt([], {}) == "WEBVTT\n"
+    assert len(webvtt_py.from_buffer(StringIO(format_webvtt([], {})))) == 0
 
 
 def test_the_offset_is_taken_from_cues_and_words() -> None:
@@ -99,6 +99,6 @@ def test_the_offset_is_taken_from_cues_and_words() -> None:
 
 @given(WORDS)
 def test_captions_of_any_words_keep_the_grammar(rows: list) -> None:
-    spans = check_webvtt(webvtt(subtitle_cues(*table(rows), SubtitleStyle()), {}, {2: ("high",), 3: ("low",)}))
+    spans = check_webvtt(format_webvtt(lay_out_cues(*table(rows), SubtitleStyle()), {}, {2: ("high",), 3: ("low",)}))
 
     assert all(before[1] <= after[0] for before, after in pairwise(spans))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from vidassets.speech.subtitles.cue import SubtitleStyle
-from vidassets.speech.subtitles.cue_layout import subtitle_cues
-from vidassets.speech.subtitles.webvtt import webvtt
+from vidassets.speech.subtitles.cue_layout import lay_out_cues
+from vidassets.speech.subtitles.webvtt import format_webvtt
 from vidassets_tests.speech.subtitles.caption_page import LEVEL_STEP, served, write_greys, write_page
 from vidassets_tests.speech.subtitles.transcripts import spoken
 
@@ -72,7 +72,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name, codec = request.param
     folder = tmp_path_factory.mktemp("page")
     write_greys(folder / name, codec, FIRST_PTS_S)
-    write_page(folder, name, webvtt(subtitle_cues(*spoken(*SAID), SubtitleStyle()), NAMES))
+    write_page(folder, name, format_webvtt(lay_out_cues(*spoken(*SAID), SubtitleStyle()), NAMES))
     with served(folder) as address:
         browser.get(address)
         yield browser
