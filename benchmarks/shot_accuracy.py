@@ -22,7 +22,7 @@ from rich.table import Table
 
 from vidassets.resources.shot_models import AdaptiveDetector, TransNetV2
 from vidassets.shots.borders import NO_BORDERS, Borders, find_borders
-from vidassets.shots.scores import shot_scores
+from vidassets.shots.scores import score_frames
 from vidassets.shots.shots import shots_from_scores
 from vidassets.shots.thumbnails import STREAM_SIZE, thumbnails
 from vidassets_tests.shots.films import dissolve, letterbox, scene
@@ -80,7 +80,7 @@ def row_of(film: Film, borders: Borders, scorer: TransNetV2 | AdaptiveDetector) 
     started = time.process_time()
     batches = list(thumbnails(film.frames, borders, scorer.model.frame_size))
     scaled = time.process_time()
-    scores = shot_scores(film.name, batches, scorer)
+    scores = score_frames(film.name, batches, scorer)
     done = time.process_time()
     shots = shots_from_scores(film.name, scores, end_s=film.frames[-1][0] + 1 / FRAME_RATE)
     ends = [frame - 1 for frame in shots["n_frames"].cum_sum()[:-1]]
@@ -109,7 +109,7 @@ def score_differences(paths: Iterable[Path]) -> Table:
         for size in (STREAM_SIZE, None):
             frames = decoded(path, size)
             batches = thumbnails(frames, borders_of(frames), (48, 27))
-            columns.append(shot_scores(path.name, batches, TransNetV2(device="cpu"))["score"].to_numpy())
+            columns.append(score_frames(path.name, batches, TransNetV2(device="cpu"))["score"].to_numpy())
         difference = np.abs(columns[0] - columns[1])
         table.add_row(path.name, str(len(difference)), f"{difference.max():.3f}", f"{difference.mean():.4f}")
     return table

@@ -1,4 +1,4 @@
-"""What is to be seen on the frames of a clip, in words; what it cost; and both in one document."""
+"""The assets that describe sampled frames in words, sum up the costs, and export both as one document."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vidassets.descriptions.answers import Describer
     from vidassets.descriptions.ledger import Ledger
 
-PAID_CALLS = "paid_calls"  # the folder of the ledger, in the store
+PAID_CALLS = "paid_calls"  # the ledger's folder in the store
 ROWS_SHOWN = 20
 
 
@@ -36,10 +36,10 @@ def _every_frame_described(descriptions: pl.DataFrame) -> Verdict:
         errors = descriptions["error"].drop_nulls().unique().head(3).to_list()
         return Verdict(
             False,
-            f"{waiting} of {len(descriptions)} frames wait: {'; '.join(errors)}. The next run goes on with them.",
+            f"{waiting} of {len(descriptions)} frames not described: {'; '.join(errors)}. The next run retries them.",
             figures,
         )
-    return Verdict(True, f"all {len(descriptions)} frames have an answer", figures)
+    return Verdict(True, f"all {len(descriptions)} frames are described", figures)
 
 
 def _first_rows(artifact: pl.DataFrame) -> str:
@@ -47,8 +47,8 @@ def _first_rows(artifact: pl.DataFrame) -> str:
 
     lines = ["| time | description | status |", "|---|---|---|"]
     for row in artifact.head(ROWS_SHOWN).iter_rows(named=True):
-        said = (row["description"] or row["error"] or "").replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| {time_label(row['pts_s'])} | {said} | {row['status']} |")
+        text = (row["description"] or row["error"] or "").replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| {time_label(row['pts_s'])} | {text} | {row['status']} |")
     return "\n".join(lines)
 
 
@@ -61,7 +61,7 @@ def _first_rows(artifact: pl.DataFrame) -> str:
     checks=[
         ClipCheck(
             "every_frame_described",
-            "Has every frame its answer, none left for the budget or failed?",
+            "Is every frame described, with none failed or left over for lack of budget?",
             _every_frame_described,
             dg.AssetCheckSeverity.WARN,
         )
@@ -71,10 +71,10 @@ def _first_rows(artifact: pl.DataFrame) -> str:
     once={"ledger": _ledger},
 )
 def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", ledger: "Ledger") -> ClipResult:
-    """What is to be seen on each sampled frame, by the profile's describer: measured facts, or a vision model.
+    """Describe each sampled frame in words with the profile's describer: measured facts, or a vision model.
 
-    Nothing is paid twice: an answer is kept by picture, prompt, model and parameters. A budget is never exceeded: what
-    would exceed it is left, marked `over_budget`, and done by a later run that may.
+    No call is paid for twice: answers are kept by picture, prompt, model and parameters. A budget is never exceeded:
+    a frame that would exceed it is marked `over_budget` and left to a later run.
     """
     from vidassets.descriptions.answers import frames_to_describe
     from vidassets.descriptions.table import descriptions_table, incomplete
@@ -95,10 +95,10 @@ def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", 
 
 @clip_asset(group="descriptions", kinds={"json"}, version="1", extension="json")
 def description_document(source_video: Source, raw_clip: ClipFile, frame_descriptions: pl.DataFrame) -> bytes:
-    """One JSON document per clip: its sidecar's metadata as it is, every frame's description, tokens and cost."""
-    from vidassets.descriptions.export import description_document
+    """Export one JSON document per clip: the sidecar's metadata, and each frame's description, tokens and cost."""
+    from vidassets.descriptions.export import build_document
 
-    return json.dumps(description_document(raw_clip.row, frame_descriptions), indent=2, ensure_ascii=False).encode()
+    return json.dumps(build_document(raw_clip.row, frame_descriptions), indent=2, ensure_ascii=False).encode()
 
 
 def _by_model(artifact: pl.DataFrame) -> str:
@@ -112,7 +112,7 @@ def _by_model(artifact: pl.DataFrame) -> str:
     group="descriptions", kinds={"parquet"}, version="1", schema=clip_schemas.DescriptionCosts, preview=_by_model
 )
 def description_costs(frame_descriptions: AllClips, store: Store) -> pl.DataFrame:
-    """Tokens and money of all descriptions ever asked for, by clip, model and day."""
-    from vidassets.descriptions.costs import description_costs
+    """Sum tokens and costs of all descriptions ever requested, by clip, model and day."""
+    from vidassets.descriptions.costs import sum_costs
 
-    return description_costs(_ledger(store).entries(), (table for _, table in frame_descriptions))
+    return sum_costs(_ledger(store).entries(), (table for _, table in frame_descriptions))

@@ -1,4 +1,4 @@
-"""Sampled pictures of a clip."""
+"""The asset `frames`: pictures sampled from a clip."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vidassets.assets.sources.clip_file import ClipFile, problem_lines
 from vidassets.graph.clip_asset import ClipResult, clip_asset
-from vidassets.graph.preview import picture
+from vidassets.graph.preview import picture as picture_metadata
 from vidassets.schemas import clips as clip_schemas
 
 if TYPE_CHECKING:
@@ -17,26 +17,30 @@ if TYPE_CHECKING:
 
 
 class Sampling(dg.Config, extra="forbid"):
-    """Which pictures are taken, and how they are stored."""
+    """Settings of `frames`: which pictures are sampled and how they are stored."""
 
     interval_s: float = Field(
-        default=10.0, gt=0, le=86_400, description="Seconds between pictures; the first at half of it."
+        default=10.0, gt=0, le=86_400, description="Seconds between pictures; the first is taken at half of it."
     )
-    max_frames: int | None = Field(default=None, ge=1, description="At most so many of a clip, spread over all of it.")
+    max_frames: int | None = Field(
+        default=None, ge=1, description="Most pictures per clip, spread evenly over it; null: no limit."
+    )
     at_shot_midpoints: bool = Field(
         default=False,
-        description="Also one in the middle of each shot. Set in the profile: it adds shots to the inputs.",
+        description="Also take the middle frame of each shot. Set it in the profile: it adds `shots` to the inputs.",
     )
-    jpeg_quality: int = Field(default=85, ge=1, le=100, description="As libjpeg counts.")
+    jpeg_quality: int = Field(default=85, ge=1, le=100, description="JPEG quality on libjpeg's scale.")
     max_side_px: int | None = Field(
-        default=None, ge=16, description="Larger pictures are scaled down to this; never up."
+        default=None,
+        ge=16,
+        description="Longest side in pixels; larger pictures are scaled down, smaller ones are kept.",
     )
 
 
 def _contact_sheet(artifact: pl.DataFrame) -> str:
     from vidassets.frames.contact_sheet import contact_sheet
 
-    return picture(contact_sheet(artifact), f"{len(artifact)} sampled frames")
+    return picture_metadata(contact_sheet(artifact), f"{len(artifact)} sampled frames")
 
 
 @clip_asset(
@@ -48,10 +52,10 @@ def _contact_sheet(artifact: pl.DataFrame) -> str:
     only_if={"shots": "at_shot_midpoints"},
 )
 def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> ClipResult:
-    """One picture every `interval_s` (and at shot midpoints if asked), as JPEG in a column that `datasets` shows.
+    """Sample one picture every `interval_s`, and optionally one per shot, as JPEG in a Hugging Face Image column.
 
-    Each is the very frame that a player shows at that moment, whatever the container; with its presentation time,
-    sharpness, brightness and a perceptual hash.
+    Each picture is the frame that a player shows at that time, in any container. Each row has its presentation time,
+    sharpness, brightness and perceptual hash.
     """
     from vidassets.frames.sampling import merge_moments, sample_times, shot_midpoints
     from vidassets.frames.table import frames_table
@@ -63,7 +67,7 @@ def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> 
     pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)
     table = frames_table(
         raw_clip.clip,
-        ((one.wanted_s, reasons[one.wanted_s], one.pts_s, one.pixels) for one in pictures),
+        ((picture.wanted_s, reasons[picture.wanted_s], picture.pts_s, picture.pixels) for picture in pictures),
         config.jpeg_quality,
     )
     return ClipResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})

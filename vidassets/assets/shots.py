@@ -1,4 +1,4 @@
-"""Shots of a clip: scores of every frame by a model, and the table that a threshold makes of them."""
+"""The assets `shot_scores` (a model scores every frame) and `shots` (a threshold turns scores into shots)."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 def _small_pictures(raw_clip: ClipFile, shot_model: ShotScorer) -> "Iterator[ThumbnailBatch | Problem]":
-    """Every frame, borders cropped, at the model's size; what does not decode is told at the end."""
+    """Yield every frame with borders cropped, at the model's size, and then the decoding problems."""
     from vidassets.shots.borders import border_sample_times, find_borders
     from vidassets.shots.thumbnails import STREAM_SIZE, thumbnails
 
     problems: list[Problem] = []
     samples = raw_clip.pictures_at(border_sample_times(raw_clip.first_pts_s, raw_clip.end_s), lambda _: None)
-    borders = find_borders(_of_one_size(one.pixels for one in samples))
-    pictures = ((one.pts_s, one.pixels) for one in raw_clip.every_picture(STREAM_SIZE, problems.append))
+    borders = find_borders(_of_one_size(sample.pixels for sample in samples))
+    pictures = ((frame.pts_s, frame.pixels) for frame in raw_clip.every_picture(STREAM_SIZE, problems.append))
     yield from thumbnails(pictures, borders, shot_model.model.frame_size)
     yield from problems
 
 
 def _of_one_size(pictures: "Iterable[np.ndarray]") -> "Iterator[np.ndarray]":
-    """A stream may change the size of its pictures: all as large as the first."""
+    """Scale pictures to the size of the first one: a stream may change its picture size."""
     import cv2
 
     size: tuple[int, int] | None = None
@@ -53,33 +53,33 @@ def _of_one_size(pictures: "Iterable[np.ndarray]") -> "Iterator[np.ndarray]":
     ahead={"small_pictures": _small_pictures},
 )
 def shot_scores(clip: str, small_pictures: "Iterable[ThumbnailBatch | Problem]", shot_model: ShotScorer) -> ClipResult:
-    """How likely a shot ends at each frame, by the profile's model: the part that costs an inference."""
+    """Score how likely a shot ends at each frame, with the profile's model. This is the expensive step."""
     from vidassets.media.problems import Problem
-    from vidassets.shots import scores
+    from vidassets.shots.scores import score_frames
 
     problems: list[Problem] = []
 
     def batches() -> "Iterator[ThumbnailBatch]":
-        for piece in small_pictures:
-            if isinstance(piece, Problem):
-                problems.append(piece)
+        for item in small_pictures:
+            if isinstance(item, Problem):
+                problems.append(item)
             else:
-                yield piece
+                yield item
 
-    table = scores.shot_scores(clip, batches(), shot_model)
+    table = score_frames(clip, batches(), shot_model)
     metadata = {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {}
     return ClipResult(table, {"model": shot_model.model.name} | metadata)
 
 
 class Cutting(dg.Config, extra="forbid"):
-    """What makes shots of scores; no inference."""
+    """Settings of `shots`: how scores become shots. A change needs no inference."""
 
     threshold: float | None = Field(
         default=None,
         gt=0,
-        description="A shot ends where the score reaches it; on the model's own scale. None: its default.",
+        description="Score at which a shot ends, on the model's own scale; null: the model's default.",
     )
-    min_length_s: float = Field(default=0.25, ge=0, description="A shorter shot is merged with its neighbour.")
+    min_length_s: float = Field(default=0.25, ge=0, description="Seconds; a shorter shot is merged with its neighbour.")
 
 
 def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> str:
@@ -87,7 +87,7 @@ def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile
 
     shown = artifact if len(artifact) <= PICTURES_SHOWN else artifact.gather_every(-(-len(artifact) // PICTURES_SHOWN))
     pictures = raw_clip.pictures_at(shown["representative_s"], lambda _: None, max_side_px=160)
-    strip = shot_strip(artifact, shot_scores, [(one.pts_s, one.pixels) for one in pictures], config.threshold)
+    strip = shot_strip(artifact, shot_scores, [(frame.pts_s, frame.pixels) for frame in pictures], config.threshold)
     return picture(strip, f"{len(artifact)} shots")
 
 
@@ -96,7 +96,7 @@ PICTURES_SHOWN = 24
 
 @clip_asset(group="shots", kinds={"parquet"}, version="1", schema=clip_schemas.Shots, preview=_strip)
 def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> pl.DataFrame:
-    """Contiguous shots, from the first frame to the end: where each begins and ends, how it began, its middle frame."""
+    """Divide the clip into contiguous shots: start, end, kind of transition, and middle frame of each."""
     from vidassets.shots.shots import shots_from_scores
 
     return shots_from_scores(

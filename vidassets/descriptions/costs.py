@@ -12,7 +12,7 @@ from vidassets.schemas.clips import DescriptionCosts
 KEYS = ("clip", "model", "day")
 
 
-def description_costs(entries: Iterable[Entry], described: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
+def sum_costs(entries: Iterable[Entry], described: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
     """Tokens and money of all calls; columns in `schemas.DescriptionCosts`, sorted by clip, model, day (UTC).
 
     Args:

@@ -13,7 +13,7 @@ VIDEO_FIELDS = ("uri", "content_hash", "duration_s", "first_pts_s", "width", "he
 LISTS = ("actions", "tools", "objects", "safety_gear")
 
 
-def description_document(raw_clip: Mapping[str, Any], descriptions: pl.DataFrame) -> dict[str, Any]:
+def build_document(raw_clip: Mapping[str, Any], descriptions: pl.DataFrame) -> dict[str, Any]:
     """A document ready for `json.dumps`, for tools that read ``{"metadata": …, "frames": [{"timestamp": …}]}``.
 
     - `metadata`: the sidecar as it is, every field of it (factory_id, worker_id …); empty without one.

@@ -10,7 +10,7 @@ from vidassets.shots.scorer import ShotScorer
 from vidassets.shots.thumbnails import ThumbnailBatch
 
 
-def shot_scores(clip: str, batches: Iterable[ThumbnailBatch], scorer: ShotScorer) -> pl.DataFrame:
+def score_frames(clip: str, batches: Iterable[ThumbnailBatch], scorer: ShotScorer) -> pl.DataFrame:
     """One row per frame; columns in `schemas.ShotScores`.
 
     Args:

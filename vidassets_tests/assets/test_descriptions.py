@@ -44,7 +44,7 @@ def test_every_frame_has_a_sentence_that_cost_nothing(result: ClipResult):
 def test_the_check_passes_where_every_frame_has_an_answer(result: ClipResult):
     [check] = frame_descriptions.checks
     verdict = check.answer(result.value)
-    assert (verdict.passed, verdict.description) == (True, "all 3 frames have an answer")
+    assert (verdict.passed, verdict.description) == (True, "all 3 frames are described")
 
 
 def test_the_check_tells_how_many_wait_and_why(result: ClipResult):
@@ -56,7 +56,7 @@ def test_the_check_tells_how_many_wait_and_why(result: ClipResult):
     [check] = frame_descriptions.checks
     verdict = check.answer(table)
     assert not verdict.passed
-    assert verdict.description == "1 of 3 frames wait: 0 USD is left. The next run goes on with them."
+    assert verdict.description == "1 of 3 frames not described: 0 USD is left. The next run retries them."
     assert verdict.metadata == {"n_ok": 2, "n_over_budget": 1}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from vidassets.descriptions.answers import Answer
-from vidassets.descriptions.export import description_document
+from vidassets.descriptions.export import build_document
 from vidassets.descriptions.table import descriptions_table
 from vidassets.errors import SidecarError
 
@@ -24,7 +24,7 @@ def raw_clip(sidecar: str | None) -> dict[str, Any]:
 
 
 def test_a_document_keeps_the_sidecar_as_it_is_and_the_frames_in_order():
-    document = description_document(raw_clip(json.dumps(SIDECAR)), descriptions_table("a", ANSWERS))
+    document = build_document(raw_clip(json.dumps(SIDECAR)), descriptions_table("a", ANSWERS))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["metadata"] == SIDECAR
     assert document["clip"] == "a"
@@ -44,15 +44,15 @@ def test_a_document_keeps_the_sidecar_as_it_is_and_the_frames_in_order():
 
 def test_an_unknown_price_is_not_summed_as_nothing():
     table = descriptions_table("a", [*ANSWERS, Answer(3, 35.0, "44" * 32, "m-1", "ok", "?")])
-    assert description_document(raw_clip(None), table)["totals"]["cost_usd"] is None
+    assert build_document(raw_clip(None), table)["totals"]["cost_usd"] is None
 
 
 def test_a_clip_without_sidecar_or_frames_has_a_document():
-    document = description_document(raw_clip(None), descriptions_table("a", []))
+    document = build_document(raw_clip(None), descriptions_table("a", []))
     assert (document["metadata"], document["frames"], document["totals"]["cost_usd"]) == ({}, [], 0.0)
 
 
 @pytest.mark.parametrize("sidecar", ["{", "[]", "3"])
 def test_a_sidecar_that_is_no_object_is_named(sidecar: str):
     with pytest.raises(SidecarError, match="a: its sidecar"):
-        description_document(raw_clip(sidecar), descriptions_table("a", []))
+        build_document(raw_clip(sidecar), descriptions_table("a", []))

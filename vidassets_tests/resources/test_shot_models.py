@@ -13,7 +13,7 @@ from vidassets.resources import model_cache
 from vidassets.resources.shot_models import AdaptiveDetector, TransNetV2
 from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.borders import find_borders
-from vidassets.shots.scores import shot_scores
+from vidassets.shots.scores import score_frames
 from vidassets.shots.shots import shots_from_scores
 from vidassets.shots.thumbnails import thumbnails
 from vidassets.shots.transnet import Network, _process_left_as_it_was, load_network
@@ -29,7 +29,7 @@ FILM = cut(scene(1, 30), scene(2, 42), dissolve(scene(3, 49), scene(4, 40), 16))
 def scored(film: list[tuple[float, np.ndarray]], scorer: TransNetV2 | AdaptiveDetector) -> pl.DataFrame:
     """Scores of a film, as its asset makes them: borders found, cropped, frames scaled, scored."""
     borders = find_borders(pixels for _, pixels in film[:: max(1, len(film) // 16)])
-    scores = shot_scores("film", thumbnails(film, borders, scorer.model.frame_size), scorer)
+    scores = score_frames("film", thumbnails(film, borders, scorer.model.frame_size), scorer)
     return clip_schemas.ShotScores.validate(scores)
 
 

@@ -7,7 +7,7 @@ from vidassets.errors import EmptyVideo, ProfileError
 from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.borders import NO_BORDERS, Borders
 from vidassets.shots.scorer import FrameScores, ShotModel, shot_model
-from vidassets.shots.scores import shot_scores
+from vidassets.shots.scores import score_frames
 from vidassets.shots.thumbnails import BATCH_FRAMES, thumbnails
 from vidassets.shots.windows import windows
 from vidassets_tests.shots.films import timed
@@ -33,7 +33,7 @@ def numbered(n_frames: int) -> np.ndarray:
 
 def test_every_frame_has_its_own_score_and_time():
     batches = thumbnails(timed(numbered(120)), NO_BORDERS, Brightness.model.frame_size)
-    scores = clip_schemas.ShotScores.validate(shot_scores("film", batches, Brightness()))
+    scores = clip_schemas.ShotScores.validate(score_frames("film", batches, Brightness()))
     assert scores["score"].to_list() == list(range(120))
     assert scores["pts_s"].to_list() == [i / 25 for i in range(120)]
     assert scores["model"].unique().to_list() == ["brightness"]
@@ -54,7 +54,7 @@ def test_pictures_are_read_as_the_scorer_asks_for_them():
 
 def test_a_clip_without_frames_is_an_error_that_names_it():
     with pytest.raises(EmptyVideo, match=r"my-film: .* `vidassets show my-film`"):
-        shot_scores("my-film", [], Brightness())
+        score_frames("my-film", [], Brightness())
 
 
 def test_thumbnails_are_cropped_before_they_are_scaled():
