@@ -11,7 +11,7 @@ from vidassets.errors import ArtifactMissing, SourceError
 from vidassets.graph.lineage import latest
 from vidassets.graph.partitions import SETS_OF_KIND, clips, set_names
 from vidassets.graph.settings import digest
-from vidassets.sources.again import look_again
+from vidassets.sources.recheck import recheck_sources
 from vidassets.sources.source import Source
 from vidassets.storage.store import ArtifactStore
 
@@ -39,7 +39,7 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
     recorded = latest(instance, dg.AssetKey(SOURCE_VIDEO.name), [source.key for source in found])
     for source in found:
         old = read_source(store, source.key)
-        if old is not None and old.uri != source.uri and look_again([old])[old.key] is not None:
+        if old is not None and old.uri != source.uri and recheck_sources([old])[old.key] is not None:
             result.refused[source.uri] = (
                 f"{source.uri} and {old.uri} would both be {source.key}. Rename one, or take the other out first: "
                 f"`vidassets remove {source.key}`."
@@ -70,7 +70,7 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
 def refresh(instance: dg.DagsterInstance, store: ArtifactStore) -> dict[str, str]:
     """Look at every registered video again, and record those that were replaced; keys and uris of those gone."""
     known = {source.key: source for source in registered_sources(instance, store)}
-    now = look_again(known.values())
+    now = recheck_sources(known.values())
     register(instance, store, (source for source in now.values() if source is not None))
     return {key: known[key].uri for key, source in now.items() if source is None}
 

@@ -1,8 +1,8 @@
-"""Pictures of a video: those on screen at given moments, every one, or the keyframes.
+"""Pictures of a video: those on screen at given times, or every one.
 
-All times are the container's own (`pts_s`), nothing shifted. What is on screen at t is the last picture that begins at
-or before t; before the first one, the first. What does not decode is told to `on_problem` and left out; without
-`on_problem`, an UnreadableVideo tells it after the last picture that does decode.
+All times are the container's own (`pts_s`), unshifted. The picture on screen at t is the last one that begins at or
+before t; before the first picture, it is the first. Pictures that do not decode are left out and reported to
+`on_problem`. Without `on_problem`, an UnreadableVideo is raised after the last picture that does decode.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 from vidassets.errors import UnreadableVideo
 from vidassets.media.opening import StorageOptions
-from vidassets.media.pictures import Developer, Picture, Pixel
+from vidassets.media.pictures import Picture, Pixel, PixelConverter
 from vidassets.media.problems import OnProblem, Problem
-from vidassets.media.sampling import Source
+from vidassets.media.sampling import FrameReader
 
 
 def frames_at(
@@ -24,29 +24,30 @@ def frames_at(
     storage_options: StorageOptions | None = None,
     on_problem: OnProblem | None = None,
 ) -> Iterator[Picture]:
-    """The pictures on screen at the wanted times, one for each, in order of time.
+    """Yield the picture on screen at each wanted time, in order of time.
 
-    The same pixels as decoding everything, at a fraction of the work: only the groups of pictures that hold a wanted
-    one are decoded (and, of a remote file, read), up to it, leaving out what no other picture needs.
+    The pixels are the same as when decoding everything, at a fraction of the cost: only the groups of pictures that
+    hold a wanted one are decoded (and, for a remote file, read), and only up to it. Pictures that no other picture
+    depends on are skipped.
 
     Args:
-        uri: a path, or a URL that fsspec knows.
-        times_s: seconds, in any order; repeated times give repeated pictures.
-        max_side_px: scale larger pictures down to this longer side.
-        pixel: "rgb24", "bgr24" as OpenCV reads it, or "gray" for full-range luma.
-        storage_options: for fsspec.
-        on_problem: told of everything that does not decode.
+        uri: a path, or a URL that fsspec can open.
+        times_s: seconds, in any order; a repeated time gives a repeated picture.
+        max_side_px: scale larger pictures down to this length of the longer side.
+        pixel: "rgb24", "bgr24" as read by OpenCV, or "gray" for full-range luma.
+        storage_options: passed to fsspec.
+        on_problem: called with every problem found.
 
     Raises:
         SourceMissing, SourceUnreadable, EmptyVideo, TruncatedVideo, UnreadableVideo, NoVideoStream.
-        ValueError: a wanted time that is not finite.
+        ValueError: a wanted time is not finite.
     """
-    developer = Developer(pixel, max_side_px=max_side_px)
-    with _told(uri, on_problem) as report:
-        for shown in Source(uri, storage_options, report).frames_at(times_s):
-            pixels = developer.develop(shown.frame)
-            for moment in shown.moments:
-                yield Picture(shown.pts_s, moment.wanted_s, pixels, shown.damaged)
+    converter = PixelConverter(pixel, max_side_px=max_side_px)
+    with _collected(uri, on_problem) as report:
+        for shown in FrameReader(uri, storage_options, report).frames_at(times_s):
+            pixels = converter.convert(shown.frame)
+            for wanted in shown.wanted_times:
+                yield Picture(shown.pts_s, wanted.wanted_s, pixels, shown.damaged)
 
 
 def every_frame(
@@ -58,45 +59,27 @@ def every_frame(
     storage_options: StorageOptions | None = None,
     on_problem: OnProblem | None = None,
 ) -> Iterator[Picture]:
-    """Every picture, in order of presentation; `wanted_s` is its own time.
+    """Yield every picture in presentation order; `wanted_s` is the picture's own time.
 
     Args:
-        size: (width, height) of every picture, whatever its aspect; else a stream that changes its size gives
-            pictures of several sizes.
+        size: (width, height) to scale every picture to, ignoring its aspect ratio. Without it, a stream that changes
+            its size gives pictures of several sizes.
 
-    Other arguments and errors: see `frames_at`.
+    The other arguments and the errors are those of `frames_at`.
     """
-    developer = Developer(pixel, max_side_px=max_side_px, size=size)
-    with _told(uri, on_problem) as report:
-        for shown in Source(uri, storage_options, report).all_frames():
-            yield Picture(shown.pts_s, shown.pts_s, developer.develop(shown.frame), shown.damaged)
-
-
-def keyframes(
-    uri: str,
-    *,
-    max_side_px: int | None = None,
-    pixel: Pixel = "rgb24",
-    storage_options: StorageOptions | None = None,
-    on_problem: OnProblem | None = None,
-) -> Iterator[Picture]:
-    """The pictures that decode on their own, in order of presentation, each decoded alone.
-
-    Arguments and errors: see `frames_at`.
-    """
-    developer = Developer(pixel, max_side_px=max_side_px)
-    with _told(uri, on_problem) as report:
-        for shown in Source(uri, storage_options, report).keyframes():
-            yield Picture(shown.pts_s, shown.pts_s, developer.develop(shown.frame), shown.damaged)
+    converter = PixelConverter(pixel, max_side_px=max_side_px, size=size)
+    with _collected(uri, on_problem) as report:
+        for shown in FrameReader(uri, storage_options, report).all_frames():
+            yield Picture(shown.pts_s, shown.pts_s, converter.convert(shown.frame), shown.damaged)
 
 
 @contextmanager
-def _told(uri: str, on_problem: OnProblem | None) -> Iterator[OnProblem]:
-    """Whom to tell of problems; without `on_problem`, they are raised together in the end."""
+def _collected(uri: str, on_problem: OnProblem | None) -> Iterator[OnProblem]:
+    """Yield a function that takes problems. Without `on_problem`, raise all of them together at the end."""
     problems: list[Problem] = []
     yield on_problem or problems.append
     if problems:
         raise UnreadableVideo(
             f"{uri}: {len(problems)} problem(s), the first: {problems[0].detail}. Re-encode the file from its origin, "
-            "or go on with what decodes by passing `on_problem`."
+            "or pass `on_problem` to continue with the pictures that decode."
         )

@@ -1,4 +1,4 @@
-"""What a video's bytes are, in one short string: a replaced file differs, a moved one does not."""
+"""A short string that identifies a video's content: it changes when the file is replaced, not when it is moved."""
 
 import hashlib
 
@@ -11,10 +11,10 @@ CHUNK_BYTES = 1 << 20
 
 
 def content_hash(uri: str, storage_options: StorageOptions | None = None) -> str:
-    """``sha256:<hex>`` of a local file's bytes; ``etag:<tag>`` of a remote object, which is not read for it.
+    """Return ``sha256:<hex>`` of a local file's bytes, or ``etag:<tag>`` of a remote object, without reading it.
 
     Raises:
-        SourceMissing, SourceUnreadable: see `open_bytes`; also where a remote store tells no etag.
+        SourceMissing, SourceUnreadable: see `open_bytes`; also SourceUnreadable if the remote store gives no etag.
     """
     with open_bytes(uri, storage_options) as file:
         if is_remote(uri):
@@ -32,4 +32,6 @@ def _etag(uri: str, storage_options: StorageOptions | None) -> str:
     for name in ("ETag", "etag", "sha256", "md5"):
         if info.get(name):
             return str(info[name]).strip('"')
-    raise SourceUnreadable(f"{uri}: its store tells no etag, so a changed file would go unseen. Use a local copy.")
+    raise SourceUnreadable(
+        f"{uri}: the server gives no etag, so a replaced file could not be detected. Use a local copy."
+    )

@@ -1,4 +1,4 @@
-"""The packets of a stream in decoding order, with jumps that are verified on landing."""
+"""The packets of a stream in decoding order, with jumps whose landing position is verified."""
 
 from collections.abc import Iterator
 
@@ -11,24 +11,24 @@ from av.video.stream import VideoStream
 from vidassets.media.clock import seconds
 from vidassets.media.problems import OnProblem, Problem
 
-# Elementary streams carry no times at all; AVI carries decoding order only, which the demuxer can turn into times
-# for the codecs whose picture types it parses, and these are not among them.
+# Elementary streams carry no times at all. AVI carries only the decoding order; the demuxer derives times from it for
+# codecs whose picture types it parses, which excludes these.
 AVI_UNTIMED_CODECS = frozenset({"h264", "hevc"})
 
-# Containers that hold an index of their keyframes. The others (MPEG program and transport streams, FLV …) guess byte
-# positions, and their times may begin anew: they are read through, which costs a few percent of decoding them.
+# Containers with an index of their keyframes. The others (MPEG program and transport streams, FLV …) guess byte
+# positions, and their times may restart. They are read from start to end, which costs a few percent of decoding them.
 INDEXED_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
 
 
 def has_times(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the container tells presentation times; without them, the i-th picture is shown at i / frame rate."""
+    """Return whether the container has presentation times; if not, the i-th picture is shown at i / frame rate."""
     if container.format.flags & Flags.no_timestamps.value:
         return False
     return not (container.format.name == "avi" and stream.codec_context.codec.name in AVI_UNTIMED_CODECS)
 
 
 class PacketReader:
-    """Reads packets forward, and jumps where the container has an index."""
+    """Reads packets in order, and jumps to keyframes if the container has an index."""
 
     def __init__(self, container: InputContainer, stream: VideoStream, report: OnProblem) -> None:
         self._container, self._stream, self._report = container, stream, report
@@ -39,11 +39,11 @@ class PacketReader:
         self.landed_tick = self._n_keyframes = 0
 
     def read(self) -> Packet | None:
-        """The next packet in decoding order; None at the end, or where the container is damaged beyond reading on."""
+        """Return the next packet in decoding order; None at the end, or where damage makes the rest unreadable."""
         if self._put_back:
             return self._put_back.pop()
         try:
-            # AVI marks a repeated picture by a packet of no bytes.
+            # AVI marks a repeated picture with an empty packet.
             packet = next((packet for packet in self._packets if packet.size), None)
         except FFmpegError as error:
             self._report(Problem("demux_error", f"after {self._where()} no packet can be read: {error.strerror}"))
@@ -55,7 +55,7 @@ class PacketReader:
 
     @property
     def is_warming_up(self) -> bool:
-        """Whether no keyframe has been passed since the one where reading began."""
+        """Whether no second keyframe has been read since reading started."""
         return self._n_keyframes <= 1
 
     def _where(self) -> str:
@@ -63,12 +63,12 @@ class PacketReader:
         return "the start" if self._read_until is None or base is None else f"{seconds(self._read_until, base):.3f} s"
 
     def rest(self) -> Iterator[Packet]:
-        """Every packet from here on."""
+        """Yield all remaining packets."""
         while (packet := self.read()) is not None:
             yield packet
 
     def keyframe_ahead(self, tick: int) -> bool:
-        """Whether the index knows a keyframe at or before `tick` that has not been read yet: a jump would save."""
+        """Return whether a jump to `tick` would skip packets: the index has an unread keyframe at or before it."""
         if not self._can_jump:
             return False
         if self._read_until is None:
@@ -78,10 +78,14 @@ class PacketReader:
         return at >= 0 and entries[at].timestamp > self._read_until
 
     def jump(self, tick: int) -> bool:
-        """Goes to a keyframe whose picture is shown at or before `tick`, to the first one if none is.
+        """Go to a keyframe whose picture is shown at or before `tick`, or to the first keyframe if there is none.
 
-        Stays where it is in a container without an index. True where nothing can come before.
+        Without an index, the position does not change.
+
+        Returns:
+            Whether this is the start of the stream: no packet comes before it.
         """
+        # Seek, check where the seek landed, and seek further back until the keyframe is shown early enough.
         step = 1
         while self._can_jump:
             first = self._first_tick()
@@ -94,17 +98,17 @@ class PacketReader:
                 self._put_back, self.landed_tick = [landed], min(landed.pts or 0, landed.dts or landed.pts or 0)
                 return tick <= first
             else:
-                # It landed late: containers index by decoding time, which is earlier.
+                # It landed too late: containers index by decoding time, which is earlier than presentation time.
                 tick, step = min(tick, landed.dts or tick) - step, step * 2
         return True
 
     def _first_tick(self) -> int:
-        # A demuxer that is sent to before its first index entry may lose its place.
+        # A demuxer may lose its position after a seek to before its first index entry.
         entries = self._stream.index_entries
         return entries[0].timestamp if len(entries) else self._stream.start_time or 0
 
     def _land(self, tick: int) -> Packet | None:
-        """The first keyframe after a seek; None where the container cannot go there."""
+        """Return the first keyframe after a seek; None if the container cannot seek there."""
         landed = next((packet for packet in self.rest() if packet.is_keyframe), None) if self._seek(tick) else None
         self._n_keyframes = int(landed is not None)
         return landed

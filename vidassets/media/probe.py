@@ -1,4 +1,4 @@
-"""What a video is and what is wrong with it: from its packets and three of its pictures, not from its header."""
+"""Facts and problems of a video, measured from its packets and three of its pictures, not taken from its header."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,10 +14,10 @@ from vidassets.media.opening import StorageOptions, find_video_stream, open_byte
 from vidassets.media.packets import has_times
 from vidassets.media.pictures import clockwise_turn
 from vidassets.media.problems import OnProblem, Problem
-from vidassets.media.sampling import Shown, Source
+from vidassets.media.sampling import FrameReader, ShownFrame
 from vidassets.media.tracks import Timing, Track, count_packets, picture_timing, sound_timing
 
-# How far a header's duration may be off before it is told. Chosen here: more than the last frame and encoder padding.
+# A header's duration may differ by this much before it is a problem. Chosen here: above the last frame and padding.
 DURATION_TOLERANCE_S = 0.5
 DURATION_TOLERANCE = 0.02
 
@@ -37,7 +37,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a video is; the fields are those of `schemas.RawClip`. Those of pictures are None where there are none."""
+    """Facts about a video; the fields are those of `schemas.RawClip`. Picture fields are None without pictures."""
 
     size_bytes: int
     container: str
@@ -61,19 +61,19 @@ class Probe:
     problems: tuple[Problem, ...]
 
     def to_row(self) -> dict[str, Any]:
-        """The fields as plain values: what `schemas.RawClip` has besides clip, uri, kind, hash and sidecar."""
+        """Return the fields as plain values: the columns of `schemas.RawClip` that describe the video's content."""
         return {**asdict(self), "streams": [*map(asdict, self.streams)], "problems": [*map(asdict, self.problems)]}
 
 
 def probe(uri: str, storage_options: StorageOptions | None = None) -> Probe:
-    """Everything that can be told of a video's content.
+    """Return the facts about a video's content.
 
-    Reads every packet once and decodes a picture at the start, in the middle and at the end. A file with sound alone
-    is answered, with the problem `no_video_stream`.
+    Reads every packet once and decodes a picture at the start, in the middle and at the end. A file with sound only
+    gives a Probe with the problem `no_video_stream`.
 
     Raises:
-        SourceMissing, SourceUnreadable, EmptyVideo, TruncatedVideo: see `open_container`; also EmptyVideo where the
-            streams hold no packet, TruncatedVideo where what is left of the file shows no picture.
+        SourceMissing, SourceUnreadable, EmptyVideo, TruncatedVideo: see `open_container`; also EmptyVideo if the
+            streams hold no packet, and TruncatedVideo if no picture in the remaining part of the file decodes.
         UnreadableVideo: none of the three pictures decodes.
     """
     problems: list[Problem] = []
@@ -103,12 +103,12 @@ def probe(uri: str, storage_options: StorageOptions | None = None) -> Probe:
             _judge_packets(track, problems.append, timed=has_times(container, video))
             facts |= _video_facts(video, track, timing)
     if facts.get("n_frames") is not None:
-        facts |= _look_at_pictures(Source(uri, storage_options, _ignore), timing, problems)
+        facts |= _look_at_pictures(FrameReader(uri, storage_options, _ignore), timing, problems)
     return Probe(**facts, problems=tuple(problems))
 
 
 def _ignore(_problem: Problem) -> None:
-    """What a single picture suffers from is told by where it is missing."""
+    """Ignore problems of single pictures: `_look_at_pictures` reports the places that do not decode."""
 
 
 def _header_duration_s(container: InputContainer) -> float | None:
@@ -129,7 +129,7 @@ def _stream_facts(stream: Stream) -> StreamFacts:
 
 
 def _video_facts(video: VideoStream, track: Track, timing: Timing) -> dict[str, Any]:
-    # Where none is told, pixels are square: what players assume.
+    # Without an aspect ratio, players assume square pixels.
     aspect = video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1
     return {
         "video_codec": video.codec_context.codec.canonical_name,
@@ -144,7 +144,7 @@ def _video_facts(video: VideoStream, track: Track, timing: Timing) -> dict[str, 
 
 
 def _judge_durations(container: InputContainer, tracks: dict[int, Track], report: OnProblem) -> None:
-    """Tells a lost tail, or a header that tells another duration than the packets do."""
+    """Report a lost tail, or a header whose duration differs from that of the packets."""
     header_s = _header_duration_s(container)
     timed = [track for track in tracks.values() if track.ticks]
     if header_s is None or not timed:
@@ -154,23 +154,22 @@ def _judge_durations(container: InputContainer, tracks: dict[int, Track], report
     off = abs(header_s - found_s) > max(DURATION_TOLERANCE_S, DURATION_TOLERANCE * found_s)
     missing = any(track.n_packets < track.stream.frames for track in timed if track.stream.type in ("video", "audio"))
     if missing and header_s > found_s:
-        report(Problem("truncated_tail", f"{found_s:.3f} s are there of the {header_s:.3f} s its index tells"))
+        report(Problem("truncated_tail", f"the file contains {found_s:.3f} s of the {header_s:.3f} s in its index"))
     elif off:
         hint = "; or its tail is lost" if header_s > found_s else ""
-        report(
-            Problem("header_duration_wrong", f"its header tells {header_s:.3f} s, its packets {found_s:.3f} s{hint}")
-        )
+        report(Problem("header_duration_wrong", f"its header says {header_s:.3f} s, its packets {found_s:.3f} s{hint}"))
 
 
 def _judge_packets(track: Track, report: OnProblem, *, timed: bool) -> None:
-    """Tells what is odd about a video stream's packets."""
-    n_said, n_twice = track.stream.frames, len(track.ticks) - len(set(track.ticks))
-    if n_said and n_said != track.n_packets:
-        report(Problem("header_frame_count_wrong", f"its header tells {n_said} frames, {track.n_packets} are there"))
+    """Report irregularities in a video stream's packets."""
+    n_header, n_twice = track.stream.frames, len(track.ticks) - len(set(track.ticks))
+    if n_header and n_header != track.n_packets:
+        detail = f"its header says {n_header} frames, the file contains {track.n_packets}"
+        report(Problem("header_frame_count_wrong", detail))
     if track.n_corrupt:
         report(Problem("corrupt_packets", f"its container marks {track.n_corrupt} packets as damaged"))
     if not timed:
-        report(Problem("pts_missing", "it tells no presentation times: pictures are counted and timed by frame rate"))
+        report(Problem("pts_missing", "no presentation times: pictures are counted and timed by the frame rate"))
         return
     if track.n_untimed:
         report(Problem("pts_missing", f"{track.n_untimed} packets have no presentation time"))
@@ -180,24 +179,24 @@ def _judge_packets(track: Track, report: OnProblem, *, timed: bool) -> None:
         report(Problem("pts_repeated", f"{n_twice} pictures have the time of another"))
 
 
-def _look_at_pictures(source: Source, timing: Timing, problems: list[Problem]) -> dict[str, Any]:
-    """Size, format and rotation as decoded; tells which of start, middle and end does not decode."""
+def _look_at_pictures(reader: FrameReader, timing: Timing, problems: list[Problem]) -> dict[str, Any]:
+    """Return size, format and rotation as decoded; add a problem for each place that does not decode."""
     places = {"start": timing.first_s, "middle": (timing.first_s + timing.last_s) / 2, "end": timing.last_s}
-    shown: list[Shown] = list(source.frames_at(places.values()))
+    shown: list[ShownFrame] = list(reader.frames_at(places.values()))
     if not shown:
         cut_off = any(problem.code == "truncated_tail" for problem in problems)
         raise (TruncatedVideo if cut_off else UnreadableVideo)(
-            f"{source.uri}: no picture decodes, at its start, middle or end. Re-encode it from its origin, or take it "
-            "out with `vidassets remove`."
+            f"{reader.uri}: no picture decodes at the start, in the middle or at the end. Re-encode the file from its "
+            "origin, or remove the clip with `vidassets remove KEY`."
         )
-    sound = {moment.wanted_s for s in shown if not s.damaged for moment in s.moments}
+    intact = {wanted.wanted_s for s in shown if not s.damaged for wanted in s.wanted_times}
     for place, time_s in places.items():
-        if time_s not in sound:
+        if time_s not in intact:
             problems.append(Problem(f"decode_error_{place}", f"the picture at {time_s:.3f} s does not decode"))
     sizes = list(dict.fromkeys((s.frame.width, s.frame.height) for s in shown))
     if len(sizes) > 1:
-        told = ", ".join(f"{width}x{height}" for width, height in sizes)
-        problems.append(Problem("size_changes", f"its pictures have several sizes: {told}"))
+        sizes_text = ", ".join(f"{width}x{height}" for width, height in sizes)
+        problems.append(Problem("size_changes", f"its pictures have several sizes: {sizes_text}"))
     turn, (width, height) = clockwise_turn(shown[0].frame), sizes[0]
     return {
         "pixel_format": shown[0].frame.format.name,

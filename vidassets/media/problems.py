@@ -1,4 +1,4 @@
-"""What is found wrong with a video that can still be read in part."""
+"""Problems found in a video that can still be read in part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: a code to group by, and where and what in words."""
+    """A problem of a video: a code to group by, and a description of what is wrong and where."""
 
     code: str
     detail: str

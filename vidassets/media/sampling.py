@@ -1,4 +1,4 @@
-"""Decoded frames: those on screen at wanted moments, or all of them, each decoded no more than it must."""
+"""Decoded frames of a video: those on screen at wanted times, or all of them, decoding no more than necessary."""
 
 import itertools
 import math
@@ -14,87 +14,81 @@ from av.video.stream import VideoStream
 
 from vidassets.errors import UnreadableVideo
 from vidassets.media.clock import last_tick_at, seconds
-from vidassets.media.decoder import Decoded, Decoder
+from vidassets.media.decoder import DecodedFrame, Decoder
 from vidassets.media.opening import StorageOptions, open_container, video_stream
 from vidassets.media.packets import PacketReader, has_times
-from vidassets.media.plan import Moment, Run, Window, reorder_depth
+from vidassets.media.plan import Run, WantedTime, Window, reorder_depth
 from vidassets.media.problems import OnProblem, Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """A decoded frame, when it comes on screen, which moments it answers, and whether an error may have harmed it."""
+class ShownFrame:
+    """A decoded frame, when it is shown, which wanted times it answers, and whether an error may have damaged it."""
 
     frame: VideoFrame
     pts_s: float
-    moments: list[Moment]
+    wanted_times: list[WantedTime]
     damaged: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
-    """A try at one picture: what came out, the errors that count, and whether beginning earlier could change it."""
+    """One attempt to decode a frame.
 
-    shown: Shown | None
+    Attributes:
+        shown: the frame on screen, or None.
+        errors: decoding errors that cannot come from starting too late.
+        is_conclusive: starting earlier would not change the result.
+        landed_tick: where reading started.
+    """
+
+    shown: ShownFrame | None
     errors: list[Problem]
     is_conclusive: bool
     landed_tick: int
 
 
-class Source:
-    """A video to read, as often as need be: its address, how to reach it, whom to tell what is wrong with it."""
+class FrameReader:
+    """Reads the frames of one video; each method opens the file again."""
 
     def __init__(self, uri: str, storage_options: StorageOptions | None, on_problem: OnProblem) -> None:
         self.uri, self.storage_options, self._on_problem = uri, storage_options, on_problem
         self._reported: set[Problem] = set()
 
     def report(self, problem: Problem) -> None:
-        """Passes a problem on, once."""
+        """Pass a problem to `on_problem`, unless it has been reported before."""
         if problem not in self._reported:
             self._reported.add(problem)
             self._on_problem(problem)
 
-    def all_frames(self) -> Iterator[Shown]:
-        """Every frame, in order of presentation."""
+    def all_frames(self) -> Iterator[ShownFrame]:
+        """Yield every frame in presentation order."""
         with open_container(self.uri, self.storage_options) as container:
             yield from self._all_frames(container, video_stream(container, self.uri))
 
-    def keyframes(self) -> Iterator[Shown]:
-        """The frames of the keyframes, each decoded alone; those that do not stand alone are not among them."""
-        with open_container(self.uri, self.storage_options) as container:
-            stream = video_stream(container, self.uri)
-            if not has_times(container, stream):
-                yield from (shown for shown in self._all_frames(container, stream) if shown.frame.key_frame)
-                return
-            time_base = picture_time_base(container, stream, self.uri)
-            reader, decoder = PacketReader(container, stream, self.report), Decoder(stream, self.report)
-            for packet in (packet for packet in reader.rest() if packet.is_keyframe and not packet.is_discard):
-                for decoded in [*decoder.feed(packet), *decoder.drain()]:
-                    if decoded.frame.pts is not None:
-                        yield Shown(decoded.frame, seconds(decoded.frame.pts, time_base), [], decoded.damaged)
-
-    def frames_at(self, times_s: Iterable[float]) -> Iterator[Shown]:
-        """The frames on screen at the wanted times, in order of presentation, each once."""
+    def frames_at(self, times_s: Iterable[float]) -> Iterator[ShownFrame]:
+        """Yield the frames on screen at the wanted times, in presentation order, each frame once."""
         with open_container(self.uri, self.storage_options) as container:
             stream = video_stream(container, self.uri)
             time_base = picture_time_base(container, stream, self.uri)
-            moments = sorted((Moment(last_tick_at(t, time_base), t) for t in times_s), key=lambda m: m.wanted_s)
+            wanted = sorted((WantedTime(last_tick_at(t, time_base), t) for t in times_s), key=lambda w: w.wanted_s)
             if not has_times(container, stream):
-                yield from _pick(self._all_frames(container, stream), deque(moments))
-            elif moments:
-                yield from Sampler(self, container, stream, deque(moments)).run()
+                yield from _pick(self._all_frames(container, stream), deque(wanted))
+            elif wanted:
+                yield from Sampler(self, container, stream, deque(wanted)).run()
 
-    def frame_by_decoding(self, tick: int) -> tuple[Shown | None, list[Problem]]:
-        """The last frame shown at or before `tick`, by decoding all there is from further and further back.
+    def frame_by_decoding(self, tick: int) -> tuple[ShownFrame | None, list[Problem]]:
+        """Return the last frame shown at or before `tick`, decoding everything from further and further back.
 
-        For what a plan cannot foresee: packets without a picture, keyframes that do not stand alone. An error counts
-        only where it cannot come from beginning too late; those that count are the second value.
+        This handles what a plan cannot foresee: packets without a picture, and keyframes that do not decode on their
+        own. The second value lists the errors that cannot come from starting too late.
         """
         start, step = tick, 1
         while True:
             attempt = self._attempt(tick, start)
             if attempt.is_conclusive:
                 return attempt.shown, attempt.errors
+            # Double the step back each time, so that few attempts reach the start of the file.
             start, step = min(start, attempt.landed_tick) - step, step * 2
 
     def _attempt(self, tick: int, start: int) -> Attempt:
@@ -105,6 +99,7 @@ class Source:
             at_start = reader.jump(start)
 
             def judge(problem: Problem) -> None:
+                # Before the second keyframe, an error may only mean that decoding started too late.
                 (doubts if reader.is_warming_up and not at_start else errors).append(problem)
 
             shown = _last_at(tick, _decode_on(reader, Decoder(stream, judge)), time_base, or_first=at_start)
@@ -112,7 +107,7 @@ class Source:
             conclusive = at_start or (shown is not None and (bool(errors) or not in_doubt))
             return Attempt(shown, errors, conclusive, reader.landed_tick)
 
-    def _all_frames(self, container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
+    def _all_frames(self, container: InputContainer, stream: VideoStream) -> Iterator[ShownFrame]:
         time_base, timed = picture_time_base(container, stream, self.uri), has_times(container, stream)
         reader, decoder = PacketReader(container, stream, self.report), Decoder(stream, self.report)
         for index, decoded in enumerate(_decode_on(reader, decoder)):
@@ -120,27 +115,35 @@ class Source:
             if pts is None:
                 self.report(Problem("picture_without_time", f"picture {index} has no presentation time: left out"))
             else:
-                yield Shown(decoded.frame, seconds(pts, time_base), [], decoded.damaged)
+                yield ShownFrame(decoded.frame, seconds(pts, time_base), [], decoded.damaged)
 
 
 class Sampler:
-    """Reads, plans and decodes one open container for a queue of moments."""
+    """Reads, plans and decodes one open container for a queue of wanted times.
 
-    def __init__(self, source: Source, container: InputContainer, stream: VideoStream, wanted: deque[Moment]) -> None:
-        self._source, self._wanted = source, wanted
-        self._time_base = picture_time_base(container, stream, source.uri)
-        self._reader = PacketReader(container, stream, source.report)
+    Packets are read into a window (`plan.Window`) until it is certain which of them are needed. These are decoded as a
+    run, and the frames that come out are matched with the wanted times by pts. Where the index knows a later keyframe
+    before the next wanted time, reading jumps to it.
+    """
+
+    def __init__(
+        self, reader: FrameReader, container: InputContainer, stream: VideoStream, wanted: deque[WantedTime]
+    ) -> None:
+        self._frame_reader, self._wanted = reader, wanted
+        self._time_base = picture_time_base(container, stream, reader.uri)
+        self._packets = PacketReader(container, stream, reader.report)
         self._decoder = Decoder(stream, self._doubt)
         self._window: Window[Packet] = Window(reorder_depth(stream.codec_context.codec.canonical_name))
-        self._aim: Moment | None = None
+        self._aim: WantedTime | None = None
         self._trusts_keyframes = True
-        # What is inside the decoder and has not come out: pts → the moments it answers.
-        self._pending: dict[int, list[Moment]] = {}
-        # An error may only mean that decoding began too late; once one is confirmed, all up to the next keyframe count.
+        # Frames still inside the decoder: pts → the wanted times that the frame answers.
+        self._pending: dict[int, list[WantedTime]] = {}
+        # An error may only mean that decoding started too late. Once one is confirmed, every error up to the next
+        # keyframe is reported.
         self._damage_confirmed = False
 
-    def run(self) -> Iterator[Shown]:
-        """The frames, in order of presentation."""
+    def run(self) -> Iterator[ShownFrame]:
+        """Yield the frames in presentation order."""
         while self._wanted:
             yield from self._jump_if_it_saves()
             run = self._next_run()
@@ -148,115 +151,120 @@ class Sampler:
                 break
             yield from self._decode(run)
         yield from self._finish()
-        for moment in self._wanted:
-            self._source.report(
-                Problem("picture_lost", f"nothing that can be read is on screen at {moment.wanted_s} s")
+        for wanted in self._wanted:
+            self._frame_reader.report(
+                Problem("picture_lost", f"nothing that can be read is on screen at {wanted.wanted_s} s")
             )
 
-    def _jump_if_it_saves(self) -> Iterator[Shown]:
+    def _jump_if_it_saves(self) -> Iterator[ShownFrame]:
         aim, self._aim = self._aim, self._wanted[0]
-        if aim != self._aim and self._trusts_keyframes and self._reader.keyframe_ahead(self._aim.tick):
-            # Seeking empties the decoder, too.
+        if aim != self._aim and self._trusts_keyframes and self._packets.keyframe_ahead(self._aim.tick):
+            # Seeking discards what is inside the decoder: take it out first.
             yield from self._finish()
-            self._reader.jump(self._aim.tick)
+            self._packets.jump(self._aim.tick)
             self._window.clear()
 
     def _next_run(self) -> Run[Packet] | None:
+        """Read packets until the window knows which of them to decode; None at the end of the file."""
         at_end = False
         while (run := self._window.next_run(self._wanted, at_end=at_end)) is None and not at_end:
-            packet = self._reader.read()
+            packet = self._packets.read()
             if packet is None:
                 at_end = True
             else:
                 self._window.add(packet, self._wanted[0])
         return run
 
-    def _decode(self, run: Run[Packet]) -> Iterator[Shown]:
+    def _decode(self, run: Run[Packet]) -> Iterator[ShownFrame]:
         if run.restart:
             yield from self._finish()
-        self._pending.update(run.moments)
+        self._pending.update(run.wanted_times)
         for packet in run.packets:
             if packet.is_keyframe:
                 self._damage_confirmed = False
-            yield from self._answers(self._decoder.feed(packet, wanted=packet.pts in run.moments))
+            yield from self._answers(self._decoder.feed(packet, wanted=packet.pts in run.wanted_times))
 
     def _doubt(self, problem: Problem) -> None:
         if self._damage_confirmed:
-            self._source.report(problem)
+            self._frame_reader.report(problem)
 
-    def _finish(self) -> Iterator[Shown]:
+    def _finish(self) -> Iterator[ShownFrame]:
+        """Empty the decoder, then look again for every wanted frame that did not come out."""
         yield from self._answers(self._decoder.drain())
         yield from self._examine(sorted(self._pending))
 
-    def _answers(self, frames: list[Decoded]) -> Iterator[Shown]:
+    def _answers(self, frames: list[DecodedFrame]) -> Iterator[ShownFrame]:
+        """Yield the decoded frames that are wanted; look again for those that should have come before them."""
         for decoded in frames if self._pending else []:
             pts = decoded.frame.pts
             if pts is None:
                 continue
+            # Frames come out in presentation order: an earlier pending one was lost.
             yield from self._examine(sorted(tick for tick in self._pending if tick < pts))
             if pts in self._pending and decoded.damaged and not self._damage_confirmed:
                 yield from self._examine([pts])
             elif pts in self._pending:
-                yield Shown(decoded.frame, seconds(pts, self._time_base), self._pending.pop(pts), decoded.damaged)
+                yield ShownFrame(decoded.frame, seconds(pts, self._time_base), self._pending.pop(pts), decoded.damaged)
 
-    def _examine(self, ticks: list[int]) -> Iterator[Shown]:
-        """What is on screen where a packet gave no picture, or a doubtful one."""
+    def _examine(self, ticks: list[int]) -> Iterator[ShownFrame]:
+        """Find out by full decoding what is on screen where a packet gave no picture, or a doubtful one."""
         for tick in ticks:
-            moments = self._pending.pop(tick)
-            shown, errors = (None, []) if self._damage_confirmed else self._source.frame_by_decoding(tick)
+            wanted_times = self._pending.pop(tick)
+            shown, errors = (None, []) if self._damage_confirmed else self._frame_reader.frame_by_decoding(tick)
             for problem in errors:
-                self._source.report(problem)
+                self._frame_reader.report(problem)
             self._damage_confirmed |= bool(errors)
             if shown is None or (self._damage_confirmed and shown.frame.pts != tick):
-                when = ", ".join(f"{m.wanted_s} s" for m in moments)
-                self._source.report(Problem("picture_lost", f"the picture on screen at {when} does not decode"))
+                when = ", ".join(f"{wanted.wanted_s} s" for wanted in wanted_times)
+                self._frame_reader.report(Problem("picture_lost", f"the picture on screen at {when} does not decode"))
                 continue
             if shown.frame.pts == tick and not errors:
-                # It is there, further back: the plan began at a keyframe that does not stand alone.
+                # It decodes from further back: the plan started at a keyframe that does not decode on its own.
                 self._trusts_keyframes = False
                 self._window.distrust_keyframes()
-            yield Shown(shown.frame, shown.pts_s, moments, shown.damaged)
+            yield ShownFrame(shown.frame, shown.pts_s, wanted_times, shown.damaged)
 
 
 def picture_time_base(container: InputContainer, stream: VideoStream, uri: str) -> Fraction:
-    """Seconds a tick; where the container tells no times, the time of one picture.
+    """Return seconds per tick; if the container has no times, the duration of one picture.
 
     Raises:
-        UnreadableVideo: neither times nor a frame rate.
+        UnreadableVideo: the container has neither times nor a frame rate.
     """
     time_base = stream.time_base if has_times(container, stream) else 1 / (stream.average_rate or math.inf)
     if not time_base:
-        raise UnreadableVideo(f"{uri}: it tells neither times nor a frame rate. Re-encode it as MP4 or Matroska.")
+        raise UnreadableVideo(f"{uri}: has neither presentation times nor a frame rate. Re-encode it as MP4 or MKV.")
     return Fraction(time_base)
 
 
-def _decode_on(reader: PacketReader, decoder: Decoder) -> Iterator[Decoded]:
+def _decode_on(reader: PacketReader, decoder: Decoder) -> Iterator[DecodedFrame]:
     for packet in reader.rest():
         yield from decoder.feed(packet)
     yield from decoder.drain()
 
 
-def _last_at(tick: int, frames: Iterator[Decoded], time_base: Fraction, *, or_first: bool) -> Shown | None:
-    """The last frame shown at or before `tick`; with `or_first`, the first one if none is."""
-    best: Shown | None = None
+def _last_at(tick: int, frames: Iterator[DecodedFrame], time_base: Fraction, *, or_first: bool) -> ShownFrame | None:
+    """Return the last frame shown at or before `tick`; if there is none and `or_first` is set, the first frame."""
+    best: ShownFrame | None = None
     for decoded in frames:
         pts = decoded.frame.pts
         if pts is not None and (pts <= tick or (or_first and best is None)):
-            best = Shown(decoded.frame, seconds(pts, time_base), [], decoded.damaged)
+            best = ShownFrame(decoded.frame, seconds(pts, time_base), [], decoded.damaged)
         if pts is not None and pts > tick:
             break
     return best
 
 
-def _pick(frames: Iterator[Shown], wanted: deque[Moment]) -> Iterator[Shown]:
-    """Of all frames, those on screen at the wanted moments."""
-    last: Shown | None = None
+def _pick(frames: Iterator[ShownFrame], wanted: deque[WantedTime]) -> Iterator[ShownFrame]:
+    """Yield those of all frames that are on screen at the wanted times."""
+    last: ShownFrame | None = None
     for shown in itertools.chain(frames, [None]):
+        # The last frame answers every wanted time before the next frame begins.
         answered = []
         while last and wanted and (shown is None or wanted[0].wanted_s < shown.pts_s):
             answered.append(wanted.popleft())
         if last and answered:
-            yield replace(last, moments=answered)
+            yield replace(last, wanted_times=answered)
         if not wanted:
             return
         last = shown

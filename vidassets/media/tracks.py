@@ -1,4 +1,4 @@
-"""The packets of a container, counted stream by stream, and what their times tell."""
+"""Statistics of a container's packets, stream by stream, and the timing derived from them."""
 
 from array import array
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from vidassets.media.clock import seconds
 from vidassets.media.packets import has_times
 from vidassets.media.problems import OnProblem, Problem
 
-# A header's frame rate this near the measured one is taken for its exact value (30000/1001). Chosen here.
+# A measured frame rate this close to the header's is replaced by the header's exact fraction (30000/1001). Chosen here.
 FRAME_RATE_TOLERANCE = 0.002
-# An interval that differs by more than this from the usual one makes a frame rate variable. Chosen here: far more than
-# rounding to milliseconds does, far less than one frame left out.
+# An interval that differs from the median by more than this share makes a frame rate variable. Chosen here: far above
+# rounding to milliseconds, far below one dropped frame.
 INTERVAL_TOLERANCE = 0.1
 
 
 class Track:
-    """What the packets of one stream tell; all times in ticks of its time base.
+    """Packet statistics of one stream; times are in ticks of its time base.
 
     Attributes:
-        ticks: presentation times in decoding order; packets that an edit list cuts away are not among them.
+        ticks: presentation times in decoding order, without packets that an edit list removes.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -38,7 +38,7 @@ class Track:
         self._last_dts: int | None = None
 
     def count(self, packet: Packet) -> None:
-        """Takes one packet into account."""
+        """Add one packet to the statistics."""
         self.n_packets += 1
         self.n_corrupt += packet.is_corrupt
         if packet.dts is not None:
@@ -55,17 +55,19 @@ class Track:
         self.end_tick = end if self.end_tick is None else max(self.end_tick, end)
 
     def seconds(self, tick: int | None) -> float:
-        """A tick of this stream in seconds; 0 for none."""
+        """Convert a tick of this stream to seconds; None gives 0."""
         return 0.0 if tick is None or self.stream.time_base is None else seconds(tick, self.stream.time_base)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When pictures (or, without pictures, sound) are there, in seconds.
+    """When the pictures of a file (or its sound, if it has no pictures) start and end, in seconds.
 
     Attributes:
-        last_s: when the last one begins.
-        duration_s: from the first to the end of the last, which lasts as long as the others do on average.
+        first_s: start of the first picture.
+        last_s: start of the last picture.
+        duration_s: from the start of the first picture to the end of the last, which is taken to be as long as the
+            average of the others.
     """
 
     first_s: float
@@ -76,7 +78,7 @@ class Timing:
 
 
 def count_packets(container: InputContainer, report: OnProblem) -> dict[int, Track]:
-    """Every stream's packets, by stream index; reads the container to its end, or to where it is damaged."""
+    """Return statistics by stream index. Reads the container to its end, or to where damage stops it."""
     tracks = {stream.index: Track(stream) for stream in container.streams}
     try:
         for packet in container.demux():
@@ -88,14 +90,14 @@ def count_packets(container: InputContainer, report: OnProblem) -> dict[int, Tra
 
 
 def sound_timing(track: Track) -> Timing:
-    """The timing of a stream without pictures; by its packets' durations, which sound tells truly."""
+    """Return the timing of a sound stream, from its packets' durations, which are reliable for sound."""
     first = track.seconds(min(track.ticks, default=None))
     last = track.seconds(max(track.ticks, default=None))
     return Timing(first, last, max(track.seconds(track.end_tick) - first, 0.0))
 
 
 def picture_timing(container: InputContainer, stream: VideoStream, track: Track) -> Timing:
-    """The timing of a video stream, measured from when its pictures are shown, never from durations."""
+    """Return the timing of a video stream, measured from presentation times, never from packet durations."""
     header_rate = stream.average_rate
     if not has_times(container, stream) or not track.ticks:
         frame_s = 1 / header_rate if header_rate else Fraction(0)
@@ -103,7 +105,7 @@ def picture_timing(container: InputContainer, stream: VideoStream, track: Track)
     ticks = sorted(track.ticks)
     first_s, last_s, span = track.seconds(ticks[0]), track.seconds(ticks[-1]), ticks[-1] - ticks[0]
     if not span or stream.time_base is None:
-        # One picture tells no interval; its header is all there is.
+        # A single picture has no interval to measure: use the header.
         return Timing(first_s, last_s, float(1 / header_rate) if header_rate else 0.0, header_rate)
     rate = (len(ticks) - 1) / (span * stream.time_base)
     if header_rate and abs(rate / header_rate - 1) < FRAME_RATE_TOLERANCE:
@@ -115,5 +117,6 @@ def picture_timing(container: InputContainer, stream: VideoStream, track: Track)
 def _is_variable(ticks: list[int]) -> bool:
     intervals = [after - before for before, after in pairwise(ticks)]
     usual = median(intervals)
+    # Times rounded to whole ticks make intervals differ by one tick.
     rounding = 1 if usual >= 10 else 0
     return any(abs(interval - usual) > INTERVAL_TOLERANCE * usual + rounding for interval in intervals)

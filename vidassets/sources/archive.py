@@ -6,12 +6,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from vidassets.errors import SourceError, SourceUnreadable
-from vidassets.sources.entry import Entry, matters
+from vidassets.sources.listed_file import ListedFile, is_relevant
 from vidassets.sources.remote import open_source
 from vidassets.sources.source import Refused
 
 
-def list_tar(tar: Entry, options: dict[str, Any]) -> Iterator[Entry | Refused]:
+def list_tar(tar: ListedFile, options: dict[str, Any]) -> Iterator[ListedFile | Refused]:
     """All members that matter, as ``tar://member::url-of-the-tar``, which fsspec opens.
 
     A later member of the same name replaces an earlier one, as it does when unpacking. Opening a member reads the
@@ -31,13 +31,13 @@ def list_tar(tar: Entry, options: dict[str, Any]) -> Iterator[Entry | Refused]:
         problem = f"{tar.uri}: not a whole tar ({error}). Copy it again; {len(members)} members before that were read."
         yield Refused(tar.uri, SourceUnreadable(problem))
     for name, member in members.items():
-        if not member.isdir() and matters(name.removeprefix("./")):
+        if not member.isdir() and is_relevant(name.removeprefix("./")):
             uri = f"tar://{name}::{holder}"
             if why := _unsafe(member, tar.size_bytes):
                 shown = uri.encode(errors="backslashreplace").decode()
                 yield Refused(shown, SourceUnreadable(f"{shown}: {why}. Make the tar again."))
             else:
-                yield Entry(name, uri, member.size, f"{tar.fingerprint}@{member.offset_data}-{member.size}")
+                yield ListedFile(name, uri, member.size, f"{tar.fingerprint}@{member.offset_data}-{member.size}")
 
 
 def _unsafe(member: tarfile.TarInfo, tar_size_bytes: int) -> str | None:

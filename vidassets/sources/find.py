@@ -7,14 +7,14 @@ from typing import Any
 
 from vidassets.errors import InvalidKey, SourceError, SourceMissing, SourceUnreadable
 from vidassets.sources.archive import list_tar
-from vidassets.sources.entry import (
+from vidassets.sources.keys import clip_key, key_collisions
+from vidassets.sources.listed_file import (
     COMPRESSED_TAR_ENDINGS,
     SIDECAR_EXTENSION,
     TAR_EXTENSION,
     VIDEO_EXTENSIONS,
-    Entry,
+    ListedFile,
 )
-from vidassets.sources.keys import clip_key, key_collisions
 from vidassets.sources.local import list_file, list_folder
 from vidassets.sources.remote import list_url
 from vidassets.sources.source import KINDS, Kind, Refused, Source
@@ -44,11 +44,11 @@ def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] |
         raise SourceError(f"{kind!r}: not a kind of video. Give one of {', '.join(KINDS)}.")
     options = storage_options or {}
     listed = list(_listed(str(place), options))
-    results = _sources((item for item in listed if isinstance(item, Entry)), kind, lambda name: clip_key("", name))
+    results = _sources((item for item in listed if isinstance(item, ListedFile)), kind, lambda name: clip_key("", name))
     results += [item for item in listed if isinstance(item, Refused)]
-    for tar in (item for item in listed if isinstance(item, Entry) and item.extension == TAR_EXTENSION):
+    for tar in (item for item in listed if isinstance(item, ListedFile) and item.extension == TAR_EXTENSION):
         members = list(list_tar(tar, options))
-        entries = (item for item in members if isinstance(item, Entry))
+        entries = (item for item in members if isinstance(item, ListedFile))
         results += _sources(entries, kind, lambda name: clip_key("", PurePosixPath(name).name))
         results += [item for item in members if isinstance(item, Refused)]
     if not results:
@@ -57,7 +57,7 @@ def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] |
     return _without_collisions(results)
 
 
-def _listed(place: str, options: dict[str, Any]) -> Iterable[Entry | Refused]:
+def _listed(place: str, options: dict[str, Any]) -> Iterable[ListedFile | Refused]:
     if "://" in place and not place.startswith("file://"):
         return list_url(place, options)
     path = Path(place.removeprefix("file://")).expanduser().absolute()
@@ -71,7 +71,7 @@ def _listed(place: str, options: dict[str, Any]) -> Iterable[Entry | Refused]:
     raise SourceMissing(f"{place}: nothing is there. Check the path, or mount the disk that holds it.")
 
 
-def _sources(entries: Iterable[Entry], kind: Kind, key_of: Callable[[str], str]) -> list[Source | Refused]:
+def _sources(entries: Iterable[ListedFile], kind: Kind, key_of: Callable[[str], str]) -> list[Source | Refused]:
     entries = list(entries)
     sidecars = {_stem(entry): entry for entry in entries if entry.extension == SIDECAR_EXTENSION}
     results: list[Source | Refused] = []
@@ -92,7 +92,7 @@ def _sources(entries: Iterable[Entry], kind: Kind, key_of: Callable[[str], str])
     return results
 
 
-def _stem(entry: Entry) -> PurePosixPath:
+def _stem(entry: ListedFile) -> PurePosixPath:
     return PurePosixPath(entry.name).with_suffix("")
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from stat import S_ISREG
 
 from vidassets.errors import SourceError, SourceMissing, SourceUnreadable
-from vidassets.sources.entry import SIDECAR_EXTENSION, VIDEO_EXTENSIONS, Entry, matters
+from vidassets.sources.listed_file import SIDECAR_EXTENSION, VIDEO_EXTENSIONS, ListedFile, is_relevant
 from vidassets.sources.source import Refused
 
 
-def list_file(path: Path) -> Iterator[Entry | Refused]:
+def list_file(path: Path) -> Iterator[ListedFile | Refused]:
     """One file, and its sidecar if there is one."""
     sidecar = path.with_suffix(SIDECAR_EXTENSION)
     yield _entry(path, path.parent)
@@ -17,7 +17,7 @@ def list_file(path: Path) -> Iterator[Entry | Refused]:
         yield _entry(sidecar, path.parent)
 
 
-def list_folder(root: Path) -> Iterator[Entry | Refused]:
+def list_folder(root: Path) -> Iterator[ListedFile | Refused]:
     """All files that matter below a folder, in no certain order; each folder once, however many links lead to it."""
     seen: set[tuple[int, int]] = set()
     folders, linked = [root], []
@@ -42,13 +42,13 @@ def list_folder(root: Path) -> Iterator[Entry | Refused]:
             yield _refused(folder, SourceUnreadable, f"{error.strerror}. Give this user permission to read the folder.")
 
 
-def _wanted(path: Path, root: Path) -> Iterator[Entry | Refused]:
+def _wanted(path: Path, root: Path) -> Iterator[ListedFile | Refused]:
     broken = path.is_symlink() and not path.exists()
-    if matters(path.name) or (broken and path.suffix.lower() in {"", *VIDEO_EXTENSIONS}):
+    if is_relevant(path.name) or (broken and path.suffix.lower() in {"", *VIDEO_EXTENSIONS}):
         yield _entry(path, root)
 
 
-def _entry(path: Path, root: Path) -> Entry | Refused:
+def _entry(path: Path, root: Path) -> ListedFile | Refused:
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -63,7 +63,7 @@ def _entry(path: Path, root: Path) -> Entry | Refused:
         return _refused(path, SourceMissing, "a link to what is not there. Mend or remove the link.")
     except OSError as error:
         return _refused(path, SourceUnreadable, f"{error.strerror}. Give this user permission to read it.")
-    return Entry(
+    return ListedFile(
         path.relative_to(root).as_posix(), str(path), found.st_size, f"mtime_ns:{found.st_mtime_ns}-{found.st_size}"
     )
 

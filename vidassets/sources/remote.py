@@ -9,10 +9,10 @@ import fsspec
 from fsspec.core import url_to_fs
 
 from vidassets.errors import SourceMissing, SourceUnreadable
-from vidassets.sources.entry import SIDECAR_EXTENSION, Entry, matters
+from vidassets.sources.listed_file import SIDECAR_EXTENSION, ListedFile, is_relevant
 
 
-def list_url(url: str, options: dict[str, Any]) -> Iterator[Entry]:
+def list_url(url: str, options: dict[str, Any]) -> Iterator[ListedFile]:
     """All files that matter below a URL, or the one it names and its sidecar; pages are followed to the end.
 
     Raises:
@@ -30,8 +30,8 @@ def list_url(url: str, options: dict[str, Any]) -> Iterator[Entry]:
             path = path.rpartition("/")[0]
     for name, info in found.items():
         below = name.removeprefix(f"{path}/")
-        if info["type"] == "file" and matters(below):
-            yield Entry(below, fs.unstrip_protocol(name), info["size"], _fingerprint(url, info))
+        if info["type"] == "file" and is_relevant(below):
+            yield ListedFile(below, fs.unstrip_protocol(name), info["size"], _fingerprint(url, info))
 
 
 def _fingerprint(url: str, info: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ import pytest
 
 from vidassets.errors import EmptyVideo, TruncatedVideo, UnreadableVideo
 from vidassets.media.frames import frames_at
-from vidassets.media.pictures import Developer
+from vidassets.media.pictures import PixelConverter
 from vidassets.media.probe import probe
-from vidassets.media.sampling import Source
+from vidassets.media.sampling import FrameReader
 
 FOLDER = Path(os.environ.get("VIDASSETS_FOOTAGE", "/nonexistent"))
 SUFFIXES = {".mp4", ".mkv", ".mov", ".mpg", ".avi", ".webm"}
@@ -25,9 +25,10 @@ pytestmark = [
 
 @pytest.mark.parametrize("path", VIDEOS, ids=lambda path: path.name)
 def test_a_sample_of_real_footage_is_what_decoding_everything_gives(path):
-    developer = Developer("gray", max_side_px=64)
+    converter = PixelConverter("gray", max_side_px=64)
     everything = [
-        (shown.pts_s, developer.develop(shown.frame)) for shown in Source(str(path), None, pytest.fail).all_frames()
+        (shown.pts_s, converter.convert(shown.frame))
+        for shown in FrameReader(str(path), None, pytest.fail).all_frames()
     ]
     pts_s = [at for at, _ in everything]
     times_s = [pts_s[0] - 1, *np.linspace(pts_s[0], pts_s[-1] + 1, 17), *pts_s[3:60:9]]
@@ -54,12 +55,12 @@ def test_broken_footage_fails_each_with_its_own_error(name, error):
     assert raised.type is error
 
 
-def test_the_anamorphic_clip_tells_its_sample_aspect():
+def test_the_anamorphic_clip_has_its_sample_aspect():
     found = probe(str(FOLDER / "clips" / "anamorphic-6ch.mp4"))
     assert (found.sample_aspect_num, found.sample_aspect_den) == (4, 3)
     assert [s.channels for s in found.streams if s.type == "audio"] == [6]
 
 
 @pytest.mark.parametrize(("name", "variable"), [("vfr.mp4", True), ("vfr.mkv", True), ("street.mp4", False)])
-def test_uneven_footage_is_told_from_even(name, variable):
+def test_variable_frame_rates_are_detected(name, variable):
     assert probe(str(FOLDER / "clips" / name)).variable_frame_rate is variable

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidassets.errors import UnreadableVideo
-from vidassets.media.frames import every_frame, frames_at, keyframes
+from vidassets.media.frames import every_frame, frames_at
 from vidassets.media.problems import Problem
-from vidassets.media.sampling import Source
+from vidassets.media.sampling import FrameReader
 from vidassets_tests.media.videos import decode_everything, rotate_mp4, write_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=10:bframes=3:b-pyramid=2:scenecut=0"}
@@ -56,7 +56,7 @@ VIDEOS = {
 
 @pytest.fixture(scope="module", params=VIDEOS.values(), ids=VIDEOS.keys())
 def video(request, tmp_path_factory) -> tuple[Path, list[tuple[float, np.ndarray]]]:
-    """A video, and all its pictures by the plainest loop."""
+    """A video, and all its pictures decoded by the simplest loop."""
     name, how = request.param
     path = write_video(tmp_path_factory.mktemp("video") / name, **how)
     return path, decode_everything(path)
@@ -98,16 +98,7 @@ def test_every_frame_gives_the_pictures_that_decoding_everything_gives(video):
         np.testing.assert_array_equal(picture.pixels, expected)
 
 
-def test_keyframes_are_pictures_of_the_video(video):
-    path, everything = video
-    pictures = list(keyframes(str(path)))
-    expected = dict(everything)
-    assert pictures
-    for picture in pictures:
-        np.testing.assert_array_equal(picture.pixels, expected[picture.pts_s])
-
-
-def test_pictures_of_an_avi_that_tells_no_times_are_counted(tmp_path):
+def test_pictures_of_an_avi_without_times_are_counted(tmp_path):
     path = write_video(tmp_path / "reordered.avi")
     everything = [pixels for _, pixels in decode_everything(path)]
     pictures = list(frames_at(str(path), [0.0, 0.08, 0.1, 1.0, 99.0]))
@@ -117,10 +108,10 @@ def test_pictures_of_an_avi_that_tells_no_times_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.mpg"])
-def test_a_sound_video_is_sampled_without_a_second_look(tmp_path, monkeypatch, name):
+def test_an_intact_video_is_sampled_without_decoding_twice(tmp_path, monkeypatch, name):
     codec = {"a.avi": "mpeg4", "a.mpg": "mpeg2video"}.get(name, "libx264")
     path = write_video(tmp_path / name, codec=codec, n_frames=200, gop=20)
-    monkeypatch.setattr(Source, "frame_by_decoding", lambda *_: pytest.fail("a picture was looked for twice"))
+    monkeypatch.setattr(FrameReader, "frame_by_decoding", lambda *_: pytest.fail("a picture was decoded twice"))
     first_s = 0.54 if name == "a.mpg" else 0.0
     assert len(list(frames_at(str(path), [first_s + t for t in (0.5, 1.1, 1.2, 3.0, 5.9, 7.8)]))) == 6
 
@@ -182,23 +173,23 @@ def test_a_stream_that_changes_size_gives_pictures_of_both_sizes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_a_damaged_middle_is_told_and_the_rest_survives(tmp_path, name):
+def test_a_damaged_middle_is_reported_and_the_rest_survives(tmp_path, name):
     path = write_video(tmp_path / name, n_frames=100, gop=20)
-    sound = dict(decode_everything(path))
+    intact = dict(decode_everything(path))
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 1500] = bytes(1500)
     path.write_bytes(content)
     problems: list[Problem] = []
-    pictures = list(frames_at(str(path), sound, on_problem=problems.append))
+    pictures = list(frames_at(str(path), intact, on_problem=problems.append))
     assert {problem.code for problem in problems} & {"decode_error", "demux_error"}
-    unharmed = [picture for picture in pictures if picture.pts_s == picture.wanted_s and not picture.damaged]
-    assert len(unharmed) >= 60
-    for picture in unharmed:
-        np.testing.assert_array_equal(picture.pixels, sound[picture.pts_s])
+    undamaged = [picture for picture in pictures if picture.pts_s == picture.wanted_s and not picture.damaged]
+    assert len(undamaged) >= 60
+    for picture in undamaged:
+        np.testing.assert_array_equal(picture.pixels, intact[picture.pts_s])
 
 
-def test_damage_that_nobody_listens_for_is_raised_after_the_last_picture(tmp_path):
+def test_damage_is_raised_after_the_last_picture_if_no_callback_is_given(tmp_path):
     path = write_video(tmp_path / "a.mp4", n_frames=100, gop=20)
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 1500] = bytes(1500)
@@ -214,7 +205,7 @@ def _nothing(_problem: Problem) -> None:
     pass
 
 
-def test_a_sampled_moment_outside_the_damage_is_not_troubled_by_it(tmp_path):
+def test_a_wanted_time_outside_the_damage_is_not_affected(tmp_path):
     path = write_video(tmp_path / "a.mp4", n_frames=100, gop=20)
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 500] = bytes(500)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets.media.plan import Moment, Window
+from vidassets.media.plan import WantedTime, Window
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ def packets_of(gops: list[list[int]]) -> list[FakePacket]:
 
 
 def plan(packets: list[FakePacket], ticks: list[int], reorder_depth: int = 2) -> tuple[dict[int, int], list[int]]:
-    """Which pts answers each tick, and the pts of all packets that were to be decoded."""
+    """Return the pts that answers each tick, and the pts of all packets to decode."""
     window: Window[FakePacket] = Window(reorder_depth)
-    wanted = deque(Moment(tick, tick / 10) for tick in sorted(ticks))
+    wanted = deque(WantedTime(tick, tick / 10) for tick in sorted(ticks))
     left, answers, decoded = deque(packets), {}, []
     at_end = False
     while wanted:
         run = window.next_run(wanted, at_end=at_end)
         if run is not None:
             decoded += [packet.pts for packet in run.packets]
-            answers |= {moment.tick: pts for pts, moments in run.moments.items() for moment in moments}
+            answers |= {time.tick: pts for pts, wanted_times in run.wanted_times.items() for time in wanted_times}
         elif at_end:
             break
         elif left:
@@ -41,7 +41,7 @@ def plan(packets: list[FakePacket], ticks: list[int], reorder_depth: int = 2) ->
 
 
 def with_b_pictures(n_gops: int) -> list[FakePacket]:
-    """Groups of I P B B, 10 ticks a picture; a B leads to the next group's I: an open group."""
+    """Return open groups of I P B B, 10 ticks per picture: a B depends on the I of the next group."""
     return packets_of([[40 * g + 20, 40 * g + 10, 40 * g + 40, 40 * g + 30] for g in range(n_gops)])
 
 
@@ -55,7 +55,7 @@ def with_b_pictures(n_gops: int) -> list[FakePacket]:
         pytest.param(9999, 200, id="after the last"),
     ],
 )
-def test_a_moment_is_answered_by_the_last_picture_that_begins_at_or_before_it(tick, answer):
+def test_a_wanted_time_is_answered_by_the_last_picture_that_begins_at_or_before_it(tick, answer):
     assert plan(with_b_pictures(5), [tick])[0] == {tick: answer}
 
 
@@ -70,20 +70,20 @@ def test_a_picture_before_its_groups_keyframe_is_decoded_from_the_group_before()
     assert decoded == [100, 90, 120, 110, 140, 130]
 
 
-def test_a_packet_that_an_edit_list_cuts_away_is_decoded_and_answers_nothing():
+def test_a_packet_removed_by_an_edit_list_is_decoded_and_answers_nothing():
     packets = [FakePacket(0, is_keyframe=True, is_discard=True), FakePacket(10), FakePacket(20), FakePacket(30)]
     assert plan(packets, [5, 15]) == ({5: 10, 15: 10}, [0, 10])
 
 
-def test_an_endless_group_is_decoded_on_the_way_before_it_fills_the_memory():
+def test_an_endless_group_is_decoded_before_it_fills_the_memory():
     window: Window[FakePacket] = Window(0)
-    wanted = deque([Moment(10_000, 10.0)])
+    wanted = deque([WantedTime(10_000, 10.0)])
     for pts in range(100):
         window.add(FakePacket(pts, is_keyframe=pts == 0, size=1 << 20), wanted[0])
         if run := window.next_run(wanted, at_end=False):
             break
     assert [packet.pts for packet in run.packets] == list(range(32))
-    assert run.moments == {}
+    assert run.wanted_times == {}
 
 
 @given(

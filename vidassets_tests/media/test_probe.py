@@ -15,7 +15,7 @@ def codes(found: Probe) -> list[str]:
     return [problem.code for problem in found.problems]
 
 
-def test_a_healthy_video_is_told_as_it_is(tmp_path):
+def test_a_healthy_video_has_the_expected_facts(tmp_path):
     found = probe(str(write_video(tmp_path / "a.mp4", with_audio=True)))
     assert (found.container, found.video_codec, found.pixel_format) == ("mov,mp4,m4a,3gp,3g2,mj2", "h264", "yuv420p")
     assert (found.width, found.height, found.rotation_degrees) == (96, 64, 0)
@@ -63,21 +63,21 @@ def test_width_and_height_are_those_of_the_upright_picture(tmp_path):
     assert (found.width, found.height, found.rotation_degrees) == (64, 96, 90)
 
 
-def test_the_sample_aspect_ratio_is_told(tmp_path):
+def test_the_sample_aspect_ratio_is_reported(tmp_path):
     found = probe(str(write_video(tmp_path / "a.mp4", n_frames=5, sample_aspect=Fraction(4, 3))))
     assert (found.sample_aspect_num, found.sample_aspect_den, found.width) == (4, 3, 96)
 
 
-def test_sound_without_pictures_is_answered_with_a_problem(tmp_path):
+def test_sound_without_pictures_is_a_problem_and_no_error(tmp_path):
     path = write_sound(tmp_path / "sound.m4a")
     found = probe(str(path))
     assert (codes(found), found.has_audio, found.width, found.n_frames) == (["no_video_stream"], True, None, None)
     assert found.duration_s == pytest.approx(1.0, abs=0.1)
 
 
-def test_pictures_of_a_file_with_sound_alone_are_refused(tmp_path):
+def test_pictures_of_a_file_with_sound_only_are_refused(tmp_path):
     path = write_sound(tmp_path / "sound.m4a")
-    with pytest.raises(NoVideoStream, match=r"sound\.m4a: no video stream, it holds audio"):
+    with pytest.raises(NoVideoStream, match=r"sound\.m4a: no video stream \(streams found: audio\)"):
         next(frames_at(str(path), [0.0]))
 
 
@@ -111,7 +111,7 @@ def _patch(path: Path, box: bytes, offset: int, value: int) -> Path:
     return path
 
 
-def test_a_header_with_a_wrong_duration_is_told(tmp_path):
+def test_a_header_with_a_wrong_duration_is_reported(tmp_path):
     path = _patch(write_video(tmp_path / "a.flv"), b"duration", 5, 0x40_59_00_00)
     found = probe(str(path))
     assert "header_duration_wrong" in codes(found)
@@ -119,7 +119,7 @@ def test_a_header_with_a_wrong_duration_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(("place", "at"), [("start", 0.0), ("middle", 0.5), ("end", 1.0)])
-def test_a_place_that_does_not_decode_is_told(tmp_path, place, at):
+def test_a_place_that_does_not_decode_is_reported(tmp_path, place, at):
     path = write_video(tmp_path / "a.mp4", n_frames=60, gop=10, b_frames=0)
     content = bytearray(path.read_bytes())
     start, end = content.index(b"mdat") + 8, content.index(b"moov") - 4
@@ -131,7 +131,7 @@ def test_a_place_that_does_not_decode_is_told(tmp_path, place, at):
     assert f"decode_error_{place}" in codes(probe(str(path)))
 
 
-def test_a_stream_that_changes_size_is_told(tmp_path):
+def test_a_stream_that_changes_size_is_reported(tmp_path):
     small = write_video(tmp_path / "small.ts", n_frames=20)
     large = write_video(tmp_path / "large.ts", n_frames=20, ticks=range(20, 40), size=(128, 80))
     both = tmp_path / "both.ts"
@@ -139,7 +139,7 @@ def test_a_stream_that_changes_size_is_told(tmp_path):
     assert "size_changes" in codes(probe(str(both)))
 
 
-def test_a_video_without_times_is_told(tmp_path):
+def test_a_video_without_times_is_reported(tmp_path):
     found = probe(str(write_video(tmp_path / "a.avi")))
     assert codes(found) == ["pts_missing"]
     assert (found.duration_s, found.n_frames) == (1.6, 40)

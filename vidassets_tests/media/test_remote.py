@@ -34,8 +34,8 @@ def test_a_sample_of_a_remote_video_reads_a_fraction_of_it_and_is_exact(large):
         remote = list(frames_at(server.url, times_s))
         assert server.n_sent < 0.5 * len(server.content)
     assert [picture.pts_s for picture in remote] == [picture.pts_s for picture in local]
-    for here, there in zip(local, remote, strict=True):
-        np.testing.assert_array_equal(there.pixels, here.pixels)
+    for expected, picture in zip(local, remote, strict=True):
+        np.testing.assert_array_equal(picture.pixels, expected.pixels)
 
 
 def test_a_remote_video_is_probed_as_a_local_one(tmp_path):
@@ -51,29 +51,29 @@ def test_a_remote_video_is_known_by_its_etag_without_reading_it(tmp_path):
         assert server.n_sent == 0
 
 
-def test_a_remote_file_that_is_not_there_is_told():
+def test_a_remote_file_that_is_not_there_is_reported():
     with serving(b"") as server, pytest.raises(SourceMissing, match=r"gone\.mp4"):
         probe(server.url.replace("video", "gone"))
 
 
-def test_a_remote_file_that_may_not_be_read_is_told():
+def test_a_remote_file_that_may_not_be_read_is_reported():
     with serving(b"") as server, pytest.raises(SourceUnreadable, match=r"forbidden\.mp4"):
         probe(server.url.replace("video", "forbidden"))
 
 
-def test_a_server_that_is_not_there_is_told():
+def test_a_server_that_is_not_there_is_reported():
     with serving(b"") as server:
         url = server.url
     with pytest.raises(SourceUnreadable, match="cannot be read"):
         probe(url)
 
 
-def test_a_server_without_ranges_is_told(large):
+def test_a_server_without_ranges_is_reported(large):
     with serving(large.read_bytes(), knows_ranges=False) as server, pytest.raises(SourceUnreadable, match="range"):
         probe(server.url)
 
 
-def test_a_connection_that_breaks_under_way_is_told(large):
+def test_a_connection_that_breaks_under_way_is_reported(large):
     with serving(large.read_bytes()) as server:
         server.breaks_after_bytes = 1_500_000
         with pytest.raises(SourceUnreadable, match="cannot be read"):

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 96, 64
 
 
 def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """uint8 (H, W, 3): drifting texture with noise, no two indices alike."""
+    """Return uint8 (H, W, 3): drifting texture with noise, different for every index."""
     rng = np.random.default_rng(index)
     y, x = np.mgrid[0:height, 0:width]
     wave = 90 + 60 * np.sin((x + 5 * index) / 9) + 40 * np.cos((y - 3 * index) / 7)
@@ -21,7 +21,7 @@ def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.n
 
 
 def needs_encoder(codec: str) -> None:
-    """Skips the test, saying why, where this build of PyAV cannot write `codec`."""
+    """Skip the test if this build of PyAV cannot write `codec`."""
     try:
         av.codec.Codec(codec, "w")
     except (av.error.FFmpegError, ValueError):
@@ -44,7 +44,7 @@ def write_video(
     with_audio: bool = False,
     container_options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes `n_frames` moving pictures; `ticks` are their presentation times in units of `time_base`."""
+    """Write `n_frames` moving pictures; `ticks` are their presentation times in units of `time_base`."""
     needs_encoder(codec)
     ticks = range(n_frames) if ticks is None else ticks
     time_base = time_base or 1 / frame_rate
@@ -70,7 +70,7 @@ def write_video(
 
 
 def write_sound(path: Path, seconds: float = 1.0) -> Path:
-    """Writes a file with sound and no picture."""
+    """Write a file with sound and no picture."""
     with av.open(str(path), "w") as container:
         _write_tone(container, container.add_stream("aac", rate=16_000, layout="mono"), seconds)
     return path
@@ -86,7 +86,7 @@ def _write_tone(container: av.container.OutputContainer, stream: av.AudioStream,
 
 
 def rotate_mp4(path: Path, clockwise_degrees: int) -> Path:
-    """Writes a display matrix into the track header, as a phone held upright does."""
+    """Write a display matrix into the track header, as a phone held upright does."""
     cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise_degrees]
     matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
     content = bytearray(path.read_bytes())
@@ -99,7 +99,7 @@ def rotate_mp4(path: Path, clockwise_degrees: int) -> Path:
 
 
 def decode_everything(path: Path, pixel: str = "rgb24") -> list[tuple[float, np.ndarray]]:
-    """Every picture as (pts_s, pixels), by the plainest loop there is; nothing turned upright."""
+    """Return every picture as (pts_s, pixels), by the simplest loop; pictures are not turned upright."""
     with av.open(f"file:{path}") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1

@@ -23,7 +23,7 @@ def make_tar(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def test_the_videos_of_a_tar_open_where_they_lie(tmp_path: Path):
+def test_the_videos_of_a_tar_are_opened_in_place(tmp_path: Path):
     tar = make_tar(tmp_path / "part 0.tar", {"factory_001/F1_W2.mp4": b"first", "factory_001/f1_w3.mp4": b"second"})
     found = find_videos(tar, "clip")
     assert [source.key for source in found.sources] == ["f1_w2", "f1_w3"]
@@ -99,7 +99,7 @@ def test_an_unsafe_member_is_refused_and_harms_no_other(tmp_path: Path, name: st
     assert [type(refused.error) for refused in found.refused] == [SourceUnreadable]
 
 
-def test_a_cut_tar_gives_its_whole_members_and_is_told(tmp_path: Path):
+def test_a_cut_tar_gives_its_whole_members_and_is_reported(tmp_path: Path):
     tar = make_tar(tmp_path / "x.tar", {"a.mp4": b"1" * 1000, "b.mp4": b"2" * 5000})
     tar.write_bytes(tar.read_bytes()[:4000])
     found = find_videos(tar, "clip")
@@ -108,19 +108,19 @@ def test_a_cut_tar_gives_its_whole_members_and_is_told(tmp_path: Path):
     assert "b.mp4" in found.refused[1].reason
 
 
-def test_a_text_named_tar_is_told(tmp_path: Path):
+def test_a_text_named_tar_is_reported(tmp_path: Path):
     (tmp_path / "x.tar").write_text("not a tar" * 100)
     found = find_videos(tmp_path, "clip")
     assert "not a whole tar" in found.refused[0].reason
 
 
-def test_a_compressed_tar_is_told_with_the_mend(tmp_path: Path):
+def test_a_compressed_tar_is_reported_with_the_fix(tmp_path: Path):
     (tmp_path / "x.tar.gz").touch()
     [refused] = find_videos(tmp_path, "clip").refused
     assert "Decompress it" in refused.reason
 
 
-def test_the_videos_of_a_tar_in_a_bucket_open_where_they_lie(s3_bucket: S3Bucket, tmp_path: Path):
+def test_the_videos_of_a_tar_in_a_bucket_are_opened_in_place(s3_bucket: S3Bucket, tmp_path: Path):
     s3_bucket.put("data/x.tar", make_tar(tmp_path / "x.tar", {"f/a.mp4": b"video", "f/a.json": b"{}"}).read_bytes())
     options = s3_options(s3_bucket.endpoint_url)
     [source] = find_videos(f"s3://{s3_bucket.name}/data", "clip", options).sources

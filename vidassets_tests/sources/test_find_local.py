@@ -28,13 +28,13 @@ def test_a_folder_gives_its_videos_at_any_depth_by_key(tmp_path: Path):
     assert keys(find_videos(tmp_path, "clip")) == ["a", "b", "deep.er.a"]
 
 
-def test_what_is_no_video_is_passed_over(tmp_path: Path):
+def test_other_files_are_ignored(tmp_path: Path):
     touch(tmp_path, "a.mp4", "a.json", "a.truth.json", "notes.txt", ".hidden.mp4", ".cache/b.mp4", "a.mp4.part")
     found = find_videos(tmp_path, "clip")
     assert (keys(found), found.refused) == (["a"], [])
 
 
-def test_a_source_tells_where_its_video_lies_and_how_large_it_is(tmp_path: Path):
+def test_a_source_has_the_uri_kind_and_size_of_its_video(tmp_path: Path):
     touch(tmp_path, "a name.mp4")
     [source] = find_videos(tmp_path, "episode").sources
     assert (source.uri, source.kind, source.size_bytes) == (str(tmp_path / "a name.mp4"), "episode", 5)
@@ -72,7 +72,7 @@ def test_a_relative_place_gives_absolute_paths(tmp_path: Path, monkeypatch: pyte
     assert [source.uri for source in find_videos("videos", "clip").sources] == [str(tmp_path / "videos" / "a.mp4")]
 
 
-def test_files_that_will_fail_later_are_sources_all_the_same(tmp_path: Path):
+def test_files_that_will_fail_later_are_still_sources(tmp_path: Path):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a video")
     assert keys(find_videos(tmp_path, "clip")) == ["empty", "text"]
@@ -104,7 +104,7 @@ def test_a_linked_video_is_a_video(tmp_path: Path):
     assert keys(find_videos(tmp_path / "videos", "clip")) == ["b"]
 
 
-def test_a_folder_that_links_lead_to_again_is_listed_once_under_its_own_name(tmp_path: Path):
+def test_a_folder_reachable_by_links_is_listed_once_under_its_own_name(tmp_path: Path):
     touch(tmp_path, "real/a.mp4")
     (tmp_path / "another").symlink_to(tmp_path / "real")
     (tmp_path / "real" / "loop").symlink_to(tmp_path / "real")
@@ -163,12 +163,12 @@ def test_a_place_that_is_not_there_is_missing(tmp_path: Path):
         find_videos(tmp_path / "gone", "clip")
 
 
-def test_a_place_without_videos_is_missing_and_tells_what_was_looked_for(tmp_path: Path):
+def test_a_place_without_videos_is_missing_and_the_error_lists_the_extensions(tmp_path: Path):
     touch(tmp_path, "notes.txt")
     with pytest.raises(SourceMissing, match=r"Looked for .*\.mp4"):
         find_videos(tmp_path, "clip")
 
 
-def test_a_kind_that_is_none_is_refused(tmp_path: Path):
+def test_an_unknown_kind_is_refused(tmp_path: Path):
     with pytest.raises(SourceError, match="clip, episode, build"):
         find_videos(tmp_path, "film")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ def test_every_video_of_many_pages_is_found(crowded_bucket: S3Bucket, s3_credent
     assert [source.key for source in found.sources] == [f"{number:04d}" for number in range(2_100)]
 
 
-def test_a_prefix_gives_what_lies_below_it_and_nothing_beside(s3_bucket: S3Bucket):
+def test_a_prefix_gives_the_objects_below_it_and_no_others(s3_bucket: S3Bucket):
     for key in ("videos/a b.mp4", "videos/deep/c.mp4", "videos/a b.json", "videos/notes.txt", "videos-2/d.mp4"):
         s3_bucket.put(key, b"12345")
     deep, a = reversed(
@@ -52,7 +52,7 @@ def test_a_place_that_is_not_there_is_missing(s3_bucket: S3Bucket, place: str):
         find_videos(place.format(bucket=s3_bucket.name), "clip", s3_options(s3_bucket.endpoint_url))
 
 
-def test_an_endpoint_where_nobody_listens_is_unreadable(s3_bucket: S3Bucket):
+def test_an_endpoint_that_refuses_connections_is_unreadable(s3_bucket: S3Bucket):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         options = s3_options(f"http://127.0.0.1:{reserved.getsockname()[1]}")

@@ -55,7 +55,7 @@ def test_a_sidecar_with_a_byte_order_mark_is_read(tmp_path: Path):
         pytest.param("", "Expecting value", id="empty"),
     ],
 )
-def test_a_hostile_sidecar_is_refused_by_name_with_the_mend(tmp_path: Path, content: str | bytes, told: str):
+def test_a_hostile_sidecar_is_refused_by_name_with_the_fix(tmp_path: Path, content: str | bytes, told: str):
     uri = sidecar(tmp_path, content)
     with pytest.raises(SidecarError, match=told) as refusal:
         read_sidecar(uri)
@@ -63,7 +63,7 @@ def test_a_hostile_sidecar_is_refused_by_name_with_the_mend(tmp_path: Path, cont
     assert str(refusal.value).endswith("Make it a small JSON object, or take it away, and add the video again.")
 
 
-def test_a_sidecar_that_is_gone_is_told(tmp_path: Path):
+def test_a_sidecar_that_is_gone_is_reported(tmp_path: Path):
     with pytest.raises(SidecarError, match="is gone"):
         read_sidecar(str(tmp_path / "a.json"))
 
@@ -79,6 +79,6 @@ def test_a_remote_sidecar_is_read(s3_bucket: S3Bucket):
     assert read_sidecar(f"s3://{s3_bucket.name}/a.json", s3_options(s3_bucket.endpoint_url)) == {"a": 1}
 
 
-def test_a_remote_sidecar_that_is_gone_is_told(s3_bucket: S3Bucket):
+def test_a_remote_sidecar_that_is_gone_is_reported(s3_bucket: S3Bucket):
     with pytest.raises(SidecarError, match="nothing is there"):
         read_sidecar(f"s3://{s3_bucket.name}/a.json", s3_options(s3_bucket.endpoint_url))

@@ -9,7 +9,7 @@ def test_a_record_comes_back_as_it_was_written(store: ArtifactStore):
     assert store.records("paid_calls").read_bytes("ab/ab12.json") == b"{}"
 
 
-def test_names_are_told_in_order_with_their_folder(store: ArtifactStore):
+def test_names_are_listed_in_order_with_their_folder(store: ArtifactStore):
     ledger = store.records("paid_calls")
     for name in ("b0/b0.json", "ab/ab2.json", "ab/ab1.json", "plain.json"):
         ledger.write_bytes(name, b"")
@@ -17,7 +17,7 @@ def test_names_are_told_in_order_with_their_folder(store: ArtifactStore):
 
 
 @pytest.mark.parametrize("prefix", ["ab/", "a", "ab/ab"])
-def test_names_are_told_by_their_beginning(store: ArtifactStore, prefix: str):
+def test_names_are_listed_by_prefix(store: ArtifactStore, prefix: str):
     ledger = store.records("paid_calls")
     for name in ("ab/ab1.json", "b0/b0.json"):
         ledger.write_bytes(name, b"")

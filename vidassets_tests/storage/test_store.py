@@ -46,7 +46,7 @@ def test_a_writer_that_fails_leaves_what_was_there(store: ArtifactStore):
     assert store.sweep(0) == 0
 
 
-def test_a_writer_that_leaves_no_file_is_told(store: ArtifactStore):
+def test_a_writer_that_leaves_no_file_is_reported(store: ArtifactStore):
     with pytest.raises(StoreError, match="left no file"), store.writing("audio", "a", "flac"):
         pass
 
@@ -76,7 +76,7 @@ def test_the_artifact_of_an_unpartitioned_asset_is_made_without_naming_a_clip(st
         store.read_table("description_costs", "all")
 
 
-def test_stat_tells_the_size_and_another_version_after_each_write(store: ArtifactStore):
+def test_stat_gives_the_size_and_a_new_version_after_each_write(store: ArtifactStore):
     assert store.stat("audio", "a", "flac") is None
     store.write_bytes("audio", "a", "flac", b"123")
     first = store.stat("audio", "a", "flac")
@@ -182,7 +182,7 @@ def test_what_another_process_writes_is_seen_at_once(s3_bucket: S3Bucket):
     assert store.keys("audio", "flac") == ["a"]
 
 
-def test_keys_beyond_one_page_of_a_listing_are_all_told(crowded_bucket: S3Bucket, s3_credentials: None):
+def test_keys_beyond_one_page_of_a_listing_are_all_listed(crowded_bucket: S3Bucket, s3_credentials: None):
     store = ArtifactStore(f"s3://{crowded_bucket.name}", endpoint_url=crowded_bucket.endpoint_url)
     assert store.keys("videos", "mp4") == [f"{number:04d}" for number in range(2_100)]
 

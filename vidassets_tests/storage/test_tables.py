@@ -113,7 +113,7 @@ def test_a_table_that_breaks_its_schema_is_refused_with_column_rule_and_count(
     assert not store.exists("words", "a")
 
 
-def test_a_refused_table_of_pictures_is_told_without_the_pictures(store: ArtifactStore):
+def test_a_refused_table_of_pictures_is_reported_without_the_pictures(store: ArtifactStore):
     with pytest.raises(SchemaViolation, match="brightness: max") as refusal:
         store.write_table("frames", "a", frames(1).with_columns(brightness=pl.lit(2.0)), clip_schemas.Frames)
     assert "JFIF" not in str(refusal.value)
@@ -127,14 +127,14 @@ def test_a_refused_table_of_pictures_is_told_without_the_pictures(store: Artifac
         pytest.param(lambda _: b"not a table", id="text"),
     ],
 )
-def test_a_damaged_table_is_told_with_the_mend(store: ArtifactStore, damage):
+def test_a_damaged_table_is_reported_with_the_fix(store: ArtifactStore, damage):
     store.write_table("words", "a", words(), Words)
     store.write_bytes("words", "a", "parquet", damage(store.read_bytes("words", "a", "parquet")))
     with pytest.raises(ArtifactDamaged, match=r"words/a\.parquet: .* vidassets run --force|vidassets run --force"):
         store.read_table("words", "a", Words)
 
 
-def test_a_table_of_an_older_schema_is_told(store: ArtifactStore):
+def test_a_table_of_an_older_schema_is_reported(store: ArtifactStore):
     old = pl.DataFrame({"clip": ["a"], "start_s": [1]})
     with store.writing("words", "a", "parquet") as path:
         old.write_parquet(path)
@@ -186,7 +186,7 @@ def test_hugging_face_datasets_reads_lists_arrays_structs_and_moments_beside_a_p
     }
 
 
-def test_rows_that_point_to_no_row_of_another_table_are_told():
+def test_rows_that_point_to_no_row_of_another_table_are_reported():
     descriptions = pl.DataFrame({"clip": ["a", "a", "a"], "frame_index": [0, 7, 7]})
     pictures = pl.DataFrame({"clip": ["a", "b"], "frame_index": [0, 7]})
     with pytest.raises(SchemaViolation, match=r"1 of its .* not in frames, the first \('a', 7\)"):

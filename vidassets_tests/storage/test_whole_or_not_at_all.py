@@ -37,7 +37,7 @@ def writer(place: dict[str, str], body: str) -> Iterator[subprocess.Popen[str]]:
             os.kill(process.pid, signal.SIGKILL)
 
 
-def test_a_writer_killed_half_way_leaves_nothing_to_be_seen(place: dict[str, str], store: ArtifactStore):
+def test_a_writer_killed_half_way_leaves_nothing_visible(place: dict[str, str], store: ArtifactStore):
     with writer(place, WRITES_HALF):
         pass
     assert (store.exists("audio", "a", "flac"), store.keys("audio", "flac")) == (False, [])
@@ -60,7 +60,7 @@ def test_a_reader_has_whole_versions_while_another_process_replaces_them(place: 
             assert found == found[:1] * 300_000
 
 
-def test_of_many_writers_at_once_one_wins_whole(store: ArtifactStore):
+def test_of_many_concurrent_writers_one_wins_completely(store: ArtifactStore):
     def write(number: int) -> None:
         store.write_bytes("audio", "a", "flac", bytes([number]) * 10_000 * (number + 1))
 

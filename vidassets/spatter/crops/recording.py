@@ -12,9 +12,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from vidassets.media.opening import StorageOptions
-from vidassets.media.pictures import Developer, clockwise_turn
+from vidassets.media.pictures import PixelConverter, clockwise_turn
 from vidassets.media.problems import Problem
-from vidassets.media.sampling import Source
+from vidassets.media.sampling import FrameReader
 from vidassets.spatter.crops.gate import Planes, planes_of
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def frames_of_arrays(pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[B
 def frames_of_video(uri: str, storage_options: StorageOptions | None, problems: list[Problem]) -> Generator[BuildFrame]:
     """Frames of a video; what does not decode is told in `problems`, and breaks the sequence."""
     n_told, was_damaged, size = 0, True, None
-    for index, shown in enumerate(Source(uri, storage_options, problems.append).all_frames()):
+    for index, shown in enumerate(FrameReader(uri, storage_options, problems.append).all_frames()):
         last_size, size = size, _upright_size(shown.frame)
         if last_size not in (None, size):
             detail = f"at {shown.pts_s:.3f} s pictures go from {last_size} to {size} pixels: not compared"
@@ -95,7 +95,7 @@ class Darkroom:
     """
 
     def __init__(self) -> None:
-        self._developer = Developer("bgr24")
+        self._converter = PixelConverter("bgr24")
         self._kept: list[tuple[BuildFrame | None, np.ndarray]] = [(None, np.empty((0, 0, 3), np.uint8))] * 2
 
     def pixels(self, frame: BuildFrame) -> np.ndarray:
@@ -105,7 +105,7 @@ class Darkroom:
         slot = frame.video_frame % 2
         kept, sheet = self._kept[slot]
         if kept is not frame:
-            developed = self._developer.develop(frame.picture)
+            developed = self._converter.convert(frame.picture)
             sheet = sheet if sheet.shape == developed.shape else np.empty_like(developed)
             np.copyto(sheet, developed)
             self._kept[slot] = (frame, sheet)

@@ -6,7 +6,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidassets.media.pictures import Developer
+from vidassets.media.pictures import PixelConverter
 from vidassets.spatter.crops.gate import changed_region, planes_of
 
 WIDTH, HEIGHT = 64, 48
@@ -48,7 +48,7 @@ def region(earlier: av.VideoFrame, later: av.VideoFrame, threshold: int = 20):
 def test_outside_of_the_region_no_gray_of_the_difference_is_above_the_threshold(
     seed, amounts, matrix, color_range, threshold
 ):
-    rng, developer = np.random.default_rng(seed), Developer("bgr24")
+    rng, converter = np.random.default_rng(seed), PixelConverter("bgr24")
     before = [rng.integers(0, 256, plane.shape) for plane in plain()]
     # Whole planes move one way or the other, so that what they do to gray adds up where it can.
     after = [
@@ -56,7 +56,7 @@ def test_outside_of_the_region_no_gray_of_the_difference_is_above_the_threshold(
         for plane, amount in zip(before, amounts, strict=True)
     ]
     frames = [video_frame(samples, matrix, color_range) for samples in (before, after)]
-    difference = cv2.absdiff(*(developer.develop(frame) for frame in frames))
+    difference = cv2.absdiff(*(converter.convert(frame) for frame in frames))
     gray = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY)
     found = region(*frames, threshold)
     if found is not None:

@@ -9,7 +9,7 @@ from vidassets.sources.find import find_videos
 from vidassets.sources.source import Source
 
 
-def look_again(sources: Iterable[Source]) -> dict[str, Source | None]:
+def recheck_sources(sources: Iterable[Source]) -> dict[str, Source | None]:
     """Each source as it is now, by key; None for one that is gone.
 
     A source that cannot be looked at just now (permission, connection) is given as it was: whoever reads it will tell.

@@ -17,7 +17,7 @@ COMPRESSED_TAR_ENDINGS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedFile:
     """A file of a listing."""
 
     name: str  # below the root, parts joined by `/`
@@ -31,10 +31,10 @@ class Entry:
         return PurePosixPath(self.name).suffix.lower()
 
 
-def matters(name: str) -> bool:
+def is_relevant(name: str) -> bool:
     """Whether a file's name is that of a video, a tar, or a sidecar; hidden files and truth files are none.
 
-    >>> [matters(name) for name in ("a/b.MP4", ".a/b.mp4", "b.truth.json", "b.json", "b.txt")]
+    >>> [is_relevant(name) for name in ("a/b.MP4", ".a/b.mp4", "b.truth.json", "b.json", "b.txt")]
     [True, False, False, True, False]
     """
     path = PurePosixPath(name.lower())
