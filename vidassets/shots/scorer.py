@@ -1,6 +1,6 @@
-"""What finding shots needs of a model, and what is known of the models there are.
+"""The interface of a shot model, and the constants of the known models.
 
-What does not belong here: the models themselves (`resources/shot_models.py`), which need packages of their own.
+The models themselves are in `resources/shot_models.py`, because they need packages of their own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from vidassets.errors import ProfileError
 
 @dataclass(frozen=True)
 class ShotModel:
-    """A model's name, as the column `model` of `schemas.ShotScores` tells it, and what belongs to that name.
+    """A shot model's name, input size and default threshold.
 
     Args:
-        name: stored with every score.
+        name: stored with every score, in the column `model` of `schemas.ShotScores`.
         frame_size: (width, height) in pixels of the pictures that it scores.
-        default_threshold: a shot ends where the score reaches it; on the model's own scale.
+        default_threshold: score at which a shot ends, on the model's own scale.
     """
 
     name: str
@@ -27,9 +27,9 @@ class ShotModel:
     default_threshold: float
 
 
-# Soucek and Lokoc, "TransNet V2", arXiv:2008.04838: 48x27 pictures, threshold 0.5. Of 130 transitions, measured for
-# this project, that found 83 %, and 0.4 with black borders cropped first 98.5 %, neither with a false one;
-# benchmarks/shot_accuracy.py shows both steps on fewer.
+# Soucek and Lokoc, "TransNet V2", arXiv:2008.04838: 48x27 pictures, threshold 0.5. Measured for this project on 130
+# transitions: that finds 83 %, and 0.4 with black borders cropped first finds 98.5 %, both without false positives.
+# benchmarks/shot_accuracy.py shows both steps on fewer transitions.
 TRANSNETV2 = ShotModel("transnetv2", frame_size=(48, 27), default_threshold=0.4)
 
 # PySceneDetect's own defaults: it scales to at least 256 px of width, and cuts at a ratio of 3.0.
@@ -37,10 +37,10 @@ SCENEDETECT_ADAPTIVE = ShotModel("scenedetect-adaptive", frame_size=(256, 144), 
 
 
 def shot_model(name: str) -> ShotModel:
-    """The known model of that name.
+    """Return the known model of this name.
 
     Raises:
-        ProfileError: no model is called so.
+        ProfileError: no model has this name.
 
     >>> shot_model("transnetv2").default_threshold
     0.4
@@ -48,7 +48,7 @@ def shot_model(name: str) -> ShotModel:
     known = {model.name: model for model in (TRANSNETV2, SCENEDETECT_ADAPTIVE)}
     if name not in known:
         raise ProfileError(
-            f"{name}: no shot model of this name; known are {', '.join(known)}. Give a threshold with it."
+            f"{name}: no shot model of this name, known are {', '.join(known)}. Set `threshold` for other models."
         )
     return known[name]
 
@@ -57,7 +57,7 @@ class FrameScores(NamedTuple):
     """Scores of consecutive frames.
 
     `score`: float32 (N,), how likely a shot ends with this frame, on the model's own scale, ≥ 0.
-    `many_hot`: float32 (N,), probability that the frame is any part of a transition; None if the model has no such.
+    `many_hot`: float32 (N,), probability that the frame is part of a transition; None if the model has no such output.
     """
 
     score: np.ndarray
@@ -65,7 +65,7 @@ class FrameScores(NamedTuple):
 
 
 class ShotScorer(Protocol):
-    """What the topic needs of a model."""
+    """Anything that scores frames: the interface of a shot model."""
 
     @property
     def model(self) -> ShotModel:
@@ -73,7 +73,7 @@ class ShotScorer(Protocol):
         ...
 
     def score(self, batches: Iterable[np.ndarray]) -> Iterator[FrameScores]:
-        """One score for every frame, in their order; a score may come later than its frame, none is held for long.
+        """Yield one score per frame, in order; a score may come a few frames later than its frame.
 
         Args:
             batches: uint8 (N, height, width, 3) RGB pictures of `model.frame_size`, consecutive, N free.

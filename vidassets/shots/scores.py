@@ -1,4 +1,4 @@
-"""The score of every frame: the part that costs an inference. `shots.py` applies thresholds to it."""
+"""The table of a model's score for every frame. `shots.py` applies thresholds to it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,14 +11,14 @@ from vidassets.shots.thumbnails import ThumbnailBatch
 
 
 def score_frames(clip: str, batches: Iterable[ThumbnailBatch], scorer: ShotScorer) -> pl.DataFrame:
-    """One row per frame; columns in `schemas.ShotScores`.
+    """Return one row per frame, with the columns of `schemas.ShotScores`.
 
     Args:
         clip: partition key.
-        batches: pictures of `scorer.model.frame_size`, see `thumbnails`; read as the scorer asks for them.
+        batches: pictures of `scorer.model.frame_size`, see `thumbnails`; read as the scorer needs them.
         scorer: the model.
     Raises:
-        EmptyVideo: there is no frame.
+        EmptyVideo: the clip has no frames.
     """
     pts_s: list[np.ndarray] = []
 
@@ -29,7 +29,7 @@ def score_frames(clip: str, batches: Iterable[ThumbnailBatch], scorer: ShotScore
 
     parts = list(scorer.score(pixels()))
     if not pts_s:
-        raise EmptyVideo(f"{clip}: no frame to score. `vidassets show {clip}` tells what the file holds.")
+        raise EmptyVideo(f"{clip}: no frame to score. `vidassets show {clip}` lists the contents of the file.")
     score = np.concatenate([part.score for part in parts])
     many_hot = [part.many_hot for part in parts if part.many_hot is not None]
     return pl.DataFrame(

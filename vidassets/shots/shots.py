@@ -1,4 +1,4 @@
-"""Shots out of stored scores: thresholds and lengths, no inference, a few milliseconds for an hour of video."""
+"""Turn stored scores into shots by thresholds and lengths, without inference: milliseconds for an hour of video."""
 
 from bisect import bisect
 from typing import NamedTuple
@@ -9,18 +9,18 @@ import polars as pl
 from vidassets.errors import EmptyVideo, SchemaViolation
 from vidassets.shots.scorer import shot_model
 
-# Blinks of a few frames are flashes, not shots: 0.25 s is 6 frames of film. Chosen here.
+# A few frames are a flash, not a shot: 0.25 s is 6 frames at 24 fps. Chosen here.
 MIN_LENGTH_S = 0.25
-# A frame more likely than not part of a transition is held to be part of one.
+# A frame that is more likely than not part of a transition counts as part of it.
 TRANSITION_PROBABILITY = 0.5
-# Of a cut at most the last and the first frame show any of the transition; what spans three or more is gradual.
+# A cut affects at most the last frame and the first one: a transition of three or more frames is gradual.
 GRADUAL_FRAMES = 3
-# Presentation times are rounded to the container's clock: a length is not refused for less than this.
+# Presentation times are rounded to the container's clock: lengths are compared with this tolerance, seconds.
 CLOCK_S = 1e-6
 
 
 class _Boundary(NamedTuple):
-    """Where a shot begins: its first frame, that frame's time, how strong, how."""
+    """The start of a shot: its first frame, that frame's time, the peak score and the kind of transition."""
 
     frame: int
     start_s: float
@@ -35,22 +35,22 @@ def shots_from_scores(
     threshold: float | None = None,
     min_length_s: float = MIN_LENGTH_S,
 ) -> pl.DataFrame:
-    """One row per shot, contiguous, half-open, covering the clip; columns in `schemas.Shots`.
+    """Return one row per shot, contiguous, half-open and covering the clip, with the columns of `schemas.Shots`.
 
-    A transition is a run of frames which score at least `threshold`, or of which the model says that they are part of
-    one. Its frames belong to the shots beside it, up to the middle of it. One that the clip begins or ends in (a fade
-    from or to black) bounds nothing. Of boundaries that would leave a shot shorter than `min_length_s` the weaker go.
+    A transition is a run of frames that score at least `threshold` or that the model counts as part of a transition.
+    It is split in its middle between the two shots. A transition at the start or end of the clip (a fade from or to
+    black) is no boundary. If a shot would be shorter than `min_length_s`, the weaker boundary is dropped.
 
     Args:
         clip: partition key.
         scores: rows of `schemas.ShotScores` of one clip.
-        end_s: end of the last frame, after its pts_s, on the same clock.
+        end_s: end of the last frame, on the same clock; later than its pts_s.
         threshold: on the model's own scale; None for the model's default.
         min_length_s: seconds.
     Raises:
-        EmptyVideo: no scores.
-        SchemaViolation: times that do not increase, or end_s not after them.
-        ProfileError: a model without a default threshold, and no threshold given.
+        EmptyVideo: there are no scores.
+        SchemaViolation: times decrease, or end_s is not after the last one.
+        ProfileError: no threshold is given and the model has no default.
     """
     scores = scores.sort("video_frame")
     pts_s = scores["pts_s"].to_numpy()
@@ -62,6 +62,7 @@ def shots_from_scores(
 
     boundaries = _boundaries(pts_s, score, many_hot, threshold)
     kept = _far_enough_apart(boundaries, float(pts_s[0]), end_s, min_length_s)
+    # For each of S shots: its first frame, the frame past its last one, and both times, each of shape (S,).
     first = np.array([0, *(boundary.frame for boundary in kept)])
     past = np.append(first[1:], len(pts_s))
     start_s = pts_s[first]
@@ -82,33 +83,43 @@ def shots_from_scores(
 
 
 def _check_times(clip: str, pts_s: np.ndarray, end_s: float) -> None:
-    mend = f"Recompute its shot scores: `vidassets run --clips {clip} --force`."
+    fix = f"Recompute its shot scores: `vidassets run --clips {clip} --force`."
     if len(pts_s) == 0:
-        raise EmptyVideo(f"{clip}: no frame was scored, so there is no shot. {mend}")
+        raise EmptyVideo(f"{clip}: no frame was scored, so there are no shots. {fix}")
     if backward := np.flatnonzero(np.diff(pts_s) < 0).tolist():
         raise SchemaViolation(
-            f"{clip}: pts_s of video_frame {backward[0] + 1} is {pts_s[backward[0] + 1]}, before that of the frame "
-            f"before it, {pts_s[backward[0]]}. {mend}"
+            f"{clip}: pts_s of video_frame {backward[0] + 1} is {pts_s[backward[0] + 1]}, less than that of the "
+            f"previous frame, {pts_s[backward[0]]}. {fix}"
         )
     if not end_s > pts_s[-1]:
-        raise SchemaViolation(f"{clip}: end_s is {end_s}, but the last frame comes at {pts_s[-1]} s. {mend}")
+        raise SchemaViolation(f"{clip}: end_s is {end_s}, but the last frame comes at {pts_s[-1]} s. {fix}")
 
 
 def _boundaries(pts_s: np.ndarray, score: np.ndarray, many_hot: np.ndarray, threshold: float) -> list[_Boundary]:
-    """Every transition that lies inside the clip, in order of time."""
+    """Return one boundary per transition inside the clip, in order of time.
+
+    Args:
+        pts_s: float64 (N,), one per frame, as are `score` and `many_hot`.
+        score: float32 (N,).
+        many_hot: float32 (N,).
+        threshold: on the scale of `score`.
+    """
     n_frames = len(score)
+    # Whether each frame is in a transition, padded with False at both ends: bool (N + 2,).
     inside = np.concatenate([[False], (score >= threshold) | (many_hot >= TRANSITION_PROBABILITY), [False]])
+    # Runs of True as [begin, end) pairs of frame indices: int (2 * runs,).
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     found: list[_Boundary] = []
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        # Frames of the run, relative to begin, whose score reaches the threshold.
         reaching = np.flatnonzero(score[begin:end] >= threshold)
-        # A shot of one frame may come first; a longer run there is a transition from nothing.
+        # A clip may begin with a shot of one frame. A longer run at the start is a fade-in, one at the end a fade-out.
         if len(reaching) == 0 or end == n_frames or (begin == 0 and end > 1):
             continue
         peak = begin + int(np.argmax(score[begin:end]))
         if end - begin >= GRADUAL_FRAMES:
             transition = "gradual"
-            # The score is highest in the middle of a transition: what reaches the threshold lies around it.
+            # The score peaks in the middle of a transition, so the frames that reach the threshold surround it.
             middle_s = (pts_s[begin + reaching[0] + 1] + pts_s[begin + reaching[-1] + 1]) / 2
             frame = int(np.searchsorted(pts_s, middle_s))
         else:
@@ -120,7 +131,7 @@ def _boundaries(pts_s: np.ndarray, score: np.ndarray, many_hot: np.ndarray, thre
 def _far_enough_apart(
     boundaries: list[_Boundary], begin_s: float, end_s: float, min_length_s: float
 ) -> list[_Boundary]:
-    """The boundaries that leave no shot too short, the strong chosen first, in order of time."""
+    """Return the boundaries that leave no shot too short, in order of time; stronger ones are accepted first."""
     least_s = max(min_length_s - CLOCK_S, CLOCK_S / 2)
     times_s = [begin_s, end_s]
     kept: list[_Boundary] = []
@@ -134,7 +145,17 @@ def _far_enough_apart(
 
 
 def _nearest(pts_s: np.ndarray, wanted_s: np.ndarray, first: np.ndarray, past: np.ndarray) -> np.ndarray:
-    """Of the frames first … past (excluded) of each shot the one nearest to wanted_s; the earlier of two."""
+    """Return, for each shot, its frame nearest to wanted_s, the earlier of two equally near.
+
+    Args:
+        pts_s: float64 (N,), one per frame.
+        wanted_s: float64 (S,), one per shot.
+        first: int (S,), first frame of each shot.
+        past: int (S,), the frame past the last one of each shot.
+    Returns:
+        int (S,), frame indices.
+    """
+    # The first frame at or after wanted_s and the frame before it, both limited to the shot.
     after = np.clip(np.searchsorted(pts_s, wanted_s), first, past - 1)
     before = np.maximum(after - 1, first)
     return np.where(wanted_s - pts_s[before] <= pts_s[after] - wanted_s, before, after)

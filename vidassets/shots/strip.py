@@ -1,4 +1,4 @@
-"""The shot strip: what each shot looks like, and the scores that cut them, on one axis of time."""
+"""The shot strip: a picture of each shot above the curve of the scores, on one time axis."""
 
 from io import BytesIO
 
@@ -9,12 +9,12 @@ import polars as pl
 from vidassets.shots.scorer import shot_model
 
 WIDTH_PX, HEIGHT_PX, DPI = 900, 260, 100
-# The axes' sides, in pixels of the picture: left, right, and from top to bottom.
+# Position of the axes in pixels: left and right side, then (top, bottom) of each.
 LEFT_PX, RIGHT_PX = 56, 884
 PICTURES_PX, CURVE_PX = (26, 106), (112, 214)
-# Shots lie on two greys in turn, so that each is seen also where it has no room for a picture.
+# Background of alternating greys, so that a shot is visible even if there is no room for its picture.
 GREYS = (46, 78)
-# 32 levels a channel: not seen at this size, and half the bytes of the PNG.
+# 32 levels per channel: the difference is invisible at this size, and the PNG has half the bytes.
 LEVELS_MASK = 0xF8
 
 
@@ -24,14 +24,14 @@ def shot_strip(
     thumbnails: list[tuple[float, np.ndarray]],
     threshold: float | None = None,
 ) -> bytes:
-    """A PNG, 900x260 pixels: a picture for every shot, as wide as the shot is long, over the curve of the scores.
+    """Draw a PNG of 900x260 pixels: a picture per shot, as wide as the shot is long, above the curve of the scores.
 
     Args:
         shots: rows of `schemas.Shots` of one clip.
         scores: rows of `schemas.ShotScores` of the same clip.
-        thumbnails: (pts_s, RGB uint8 (height, width, 3)), any sizes; each shot shows the one nearest its middle
-            within it, or grey if there is none.
-        threshold: where the line is drawn; None for the model's default.
+        thumbnails: (pts_s, RGB uint8 (height, width, 3)), any sizes; each shot shows the thumbnail nearest its
+            middle, or grey if none is inside the shot.
+        threshold: height of the threshold line; None for the model's default.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -53,7 +53,7 @@ def shot_strip(
         curve.axvline(start_s, color="0.85", linewidth=0.7)
     curve.fill_between(times_s, peaks, step="mid", color="tab:blue", linewidth=0.6)
     curve.axhline(threshold, color="tab:red", linewidth=0.8, linestyle="--")
-    # A ratio has no upper bound: what is far over the threshold is over it all the same.
+    # A ratio has no upper bound: the curve is cut off at four times the threshold.
     curve.set_ylim(0, 1.0 if threshold <= 1 else 4 * threshold)
     curve.set_yticks([0, threshold, curve.get_ylim()[1]])
     curve.set_xlabel("seconds", fontsize=8)
@@ -65,7 +65,7 @@ def shot_strip(
 
 
 def _place(rows_px: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Axes between two rows of pixels, as matplotlib wants them: from the bottom left, in parts of the figure."""
+    """Convert (top, bottom) in pixels to matplotlib's (left, bottom, width, height) in fractions of the figure."""
     top, bottom = rows_px
     return (
         LEFT_PX / WIDTH_PX,
@@ -76,9 +76,10 @@ def _place(rows_px: tuple[int, int]) -> tuple[float, float, float, float]:
 
 
 def _pictures(shots: pl.DataFrame, thumbnails: list[tuple[float, np.ndarray]]) -> np.ndarray:
-    """The row of pictures, uint8 (height, width, 3), time from left to right."""
+    """Draw the row of pictures, uint8 (height, width, 3), time from left to right."""
     height, width = PICTURES_PX[1] - PICTURES_PX[0], RIGHT_PX - LEFT_PX
     begin_s, end_s = shots["start_s"][0], shots["end_s"][-1]
+    # Bounds of S shots in seconds and in columns of pixels: (S + 1,).
     bounds_s = np.append(shots["start_s"].to_numpy(), end_s)
     columns = np.round((bounds_s - begin_s) / (end_s - begin_s) * width).astype(int)
     thumbnails = sorted(thumbnails, key=lambda thumbnail: thumbnail[0])
@@ -87,6 +88,7 @@ def _pictures(shots: pl.DataFrame, thumbnails: list[tuple[float, np.ndarray]]) -
     for index, (left, right) in enumerate(zip(columns[:-1].tolist(), columns[1:].tolist(), strict=True)):
         slot = row[:, left:right]
         slot[:] = GREYS[index % 2]
+        # Thumbnails first … past (excluded) are inside this shot: show the one nearest its middle.
         first, past = np.searchsorted(thumbnail_s, bounds_s[index : index + 2])
         if right > left and past > first:
             from_middle_s = np.abs(thumbnail_s[first:past] - bounds_s[index : index + 2].mean())
@@ -97,7 +99,7 @@ def _pictures(shots: pl.DataFrame, thumbnails: list[tuple[float, np.ndarray]]) -
 
 
 def _paste(slot: np.ndarray, pixels: np.ndarray) -> None:
-    """Puts the picture into the middle of the slot, at the slot's height; what is too wide is cut off at its sides."""
+    """Paste the picture centred into the slot, scaled to the slot's height and cropped at its sides if too wide."""
     height, width = slot.shape[:2]
     scaled_width = max(1, round(pixels.shape[1] * height / pixels.shape[0]))
     scaled = cv2.resize(pixels, (scaled_width, height), interpolation=cv2.INTER_AREA)
@@ -108,7 +110,7 @@ def _paste(slot: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def _peaks(scores: pl.DataFrame, begin_s: float, end_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Time and highest score of each column of pixels, so that no peak of a long clip is lost."""
+    """Return the time and highest score of each column of pixels, so that a long clip keeps its peaks."""
     column_s = (end_s - begin_s) / (RIGHT_PX - LEFT_PX)
     by_column = (
         scores.group_by(((pl.col("pts_s") - begin_s) / column_s).floor().alias("column"))

@@ -1,6 +1,6 @@
-"""Small pictures of every frame, borders cropped, in batches: what a shot model is fed.
+"""Small pictures of every frame, borders cropped, in batches: the input of a shot model.
 
-A clip is never held: of an hour of video only the batch in hand exists, 0.2 MB at 48x27 pixels.
+Only the current batch is in memory, 0.2 MB at 48x27 pixels, however long the video is.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,11 +12,11 @@ import numpy as np
 
 from vidassets.shots.borders import Borders
 
-# (width, height) to decode to, whatever the clip's aspect ratio: the models squeeze their pictures anyway. Five times
-# the 48x27 that TransNetV2 sees, so that a border is cut to a fifth of one of its pixels, and the pictures match those
-# cropped and scaled at full size (benchmarks/shot_accuracy.py prints by how much scores differ).
+# (width, height) to decode to, whatever the clip's aspect ratio: the models ignore it anyway. Five times the 48x27 of
+# TransNetV2, so that a border is cut to a fifth of one of its pixels and the result matches pictures cropped and scaled
+# at full size (benchmarks/shot_accuracy.py prints the difference in scores).
 STREAM_SIZE = (256, 144)
-# TransNetV2 moves on by 50 frames at a time.
+# TransNetV2 advances by 50 frames at a time.
 BATCH_FRAMES = 50
 
 
@@ -30,12 +30,12 @@ class ThumbnailBatch(NamedTuple):
 def thumbnails(
     pictures: Iterable[tuple[float, np.ndarray]], borders: Borders, frame_size: tuple[int, int]
 ) -> Iterator[ThumbnailBatch]:
-    """Batches of `BATCH_FRAMES` pictures (the last may be smaller), cropped, then scaled by area.
+    """Yield batches of `BATCH_FRAMES` pictures (the last may be smaller), cropped, then scaled by area.
 
     Args:
-        pictures: (pts_s, RGB uint8 (height, width, 3)) of every frame in order of time, best of `STREAM_SIZE`.
-        borders: what to cut away first.
-        frame_size: (width, height) wanted.
+        pictures: (pts_s, RGB uint8 (height, width, 3)) of every frame in order of time, preferably of `STREAM_SIZE`.
+        borders: cropped first.
+        frame_size: (width, height) of the result.
     """
     stream = iter(pictures)
     while batch := list(islice(stream, BATCH_FRAMES)):

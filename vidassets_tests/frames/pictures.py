@@ -1,4 +1,4 @@
-"""Pictures and tables of frames that the tests of this folder are made of."""
+"""Pictures, tables of frames, and the distance of hashes, for the tests in this folder."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,11 @@ def noise(seed: int = 0, width: int = 320, height: int = 180) -> Rgb:
 
 def flat(level: int, width: int = 320, height: int = 180) -> Rgb:
     return np.full((height, width, 3), level, np.uint8)
+
+
+def hash_distance(first: int, second: int) -> int:
+    """Number of bits, 0 to 64, in which two perceptual hashes differ."""
+    return (first ^ second).bit_count()
 
 
 def frames_of(pictures: Sequence[Rgb], step_s: float = 10.0) -> pl.DataFrame:

@@ -33,7 +33,7 @@ def levels_in_row(sheet: np.ndarray, y: int) -> list[float]:
         pytest.param(-0.01, "0:00.0", id="no negative zero"),
     ],
 )
-def test_a_moment_reads_as_minutes_and_seconds(time_s, label):
+def test_a_time_reads_as_minutes_and_seconds(time_s, label):
     assert time_label(time_s) == label
 
 
@@ -47,13 +47,13 @@ def test_thumbnails_are_in_order_of_time_from_left_to_right():
     assert levels_in_row(sheet, 60) == [80, 140, 200]
 
 
-def test_of_many_frames_some_are_chosen_evenly():
+def test_frames_are_chosen_evenly_if_there_are_too_many():
     frames = frames_of([flat(80 + index) for index in range(101)])
     assert levels_in_row(decoded(contact_sheet(frames, max_pictures=2)), 60) == [100, 160]
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 7, 24, 60])
-def test_a_sheet_is_no_wider_than_asked(n_frames):
+def test_a_sheet_is_no_wider_than_requested(n_frames):
     sheet = decoded(contact_sheet(frames_of([scenery(seed) for seed in range(n_frames)]), width_px=640))
     assert sheet.shape[1] <= 640
 
@@ -74,7 +74,7 @@ def test_a_picture_of_another_shape_keeps_its_aspect():
     assert height / width == pytest.approx(3.0, rel=0.1)
 
 
-def test_the_time_stands_beneath_each_thumbnail():
+def test_the_time_is_written_beneath_each_thumbnail():
     sheet = decoded(contact_sheet(frames_of([flat(0), flat(0)])))
     foot = sheet[-24:-8].max(axis=(0, 2)) > 150
     half = len(foot) // 2

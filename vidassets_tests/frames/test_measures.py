@@ -2,15 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vidassets.frames.measures import (
-    brightness,
-    hash_distance,
-    luma,
-    perceptual_hash,
-    sharpness,
-    without_black_bars,
-)
-from vidassets_tests.frames.pictures import flat, noise, scenery
+from vidassets.frames.measures import brightness, luma, perceptual_hash, sharpness, without_black_bars
+from vidassets_tests.frames.pictures import flat, hash_distance, noise, scenery
 
 
 def letterboxed(rgb: np.ndarray, bar_px: int = 40) -> np.ndarray:
@@ -87,7 +80,7 @@ def test_a_pillarboxed_upright_video_is_found():
     assert without_black_bars(luma(upright)).shape == (180, 82)
 
 
-def test_a_dark_floor_is_not_a_bar():
+def test_dark_ground_at_the_bottom_is_not_a_bar():
     rgb = flat(120)
     rgb[100:] = 0
     assert without_black_bars(luma(rgb)).shape == (180, 320)
@@ -97,7 +90,7 @@ def test_a_black_picture_is_left_whole():
     assert without_black_bars(luma(flat(0))).shape == (180, 320)
 
 
-def test_a_lone_bright_dot_does_not_make_the_rest_a_bar():
+def test_a_single_bright_dot_does_not_make_the_rest_a_bar():
     rgb = flat(0)
     rgb[90, 160] = 255
     assert without_black_bars(luma(rgb)).shape == (180, 320)

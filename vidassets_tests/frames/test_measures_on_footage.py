@@ -5,7 +5,8 @@ from pathlib import Path
 import av
 import pytest
 
-from vidassets.frames.measures import hash_distance, luma, perceptual_hash, without_black_bars
+from vidassets.frames.measures import luma, perceptual_hash, without_black_bars
+from vidassets_tests.frames.pictures import hash_distance
 
 pytestmark = [
     pytest.mark.footage,
@@ -22,18 +23,19 @@ def lumas(name: str, frame_numbers: Sequence[int]) -> list:
 
 
 def test_frames_of_a_sub_clip_hash_like_those_of_the_whole():
-    # The sub-clip begins at frame 72 of the whole, and was encoded anew.
+    # The sub-clip begins at frame 72 of the whole, and was encoded again.
     part = lumas("animation-10s.mp4", [10, 40, 180, 200])
     whole = lumas("animation-30s.mp4", [82, 112, 252, 272])
     distances = [
-        hash_distance(perceptual_hash(one), perceptual_hash(other)) for one, other in zip(part, whole, strict=True)
+        hash_distance(perceptual_hash(first), perceptual_hash(second))
+        for first, second in zip(part, whole, strict=True)
     ]
     assert max(distances) <= 1
 
 
 def test_two_takes_in_one_gym_are_not_duplicates():
-    first, second = ([perceptual_hash(one) for one in lumas(f"gym-take-{take}.mpg", [30, 60, 90])] for take in (1, 2))
-    assert min(hash_distance(one, other) for one in first for other in second) > 6
+    first, second = ([perceptual_hash(luma) for luma in lumas(f"gym-take-{take}.mpg", [30, 60, 90])] for take in (1, 2))
+    assert min(hash_distance(a, b) for a in first for b in second) > 6
 
 
 def test_the_letterbox_of_a_film_is_cropped():

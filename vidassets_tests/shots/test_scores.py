@@ -14,7 +14,7 @@ from vidassets_tests.shots.films import timed
 
 
 class Brightness:
-    """A scorer whose score of a frame is its first pixel, told one batch late."""
+    """A scorer whose score of a frame is its first pixel, returned one batch late."""
 
     model = ShotModel("brightness", frame_size=(4, 2), default_threshold=1.0)
 
@@ -27,7 +27,7 @@ class Brightness:
 
 
 def numbered(n_frames: int) -> np.ndarray:
-    """Pictures (n, 2, 4, 3), each of its own number."""
+    """Pictures (n, 2, 4, 3), each filled with its own number."""
     return np.broadcast_to(np.arange(n_frames, dtype=np.uint8)[:, None, None, None], (n_frames, 2, 4, 3))
 
 
@@ -39,7 +39,7 @@ def test_every_frame_has_its_own_score_and_time():
     assert scores["model"].unique().to_list() == ["brightness"]
 
 
-def test_pictures_are_read_as_the_scorer_asks_for_them():
+def test_pictures_are_read_only_when_the_scorer_needs_them():
     read = 0
 
     def pictures():
@@ -79,5 +79,5 @@ def test_windows_score_every_frame_once_with_its_neighbours_around_it(n_frames, 
 
 
 def test_an_unknown_model_has_no_default():
-    with pytest.raises(ProfileError, match="brightness: no shot model of this name; known are transnetv2"):
+    with pytest.raises(ProfileError, match="brightness: no shot model of this name, known are transnetv2"):
         shot_model("brightness")

@@ -11,7 +11,7 @@ from vidassets_tests.shots.films import scores_table
 
 
 def peaks(n_frames: int, **score_of: float) -> list[float]:
-    """Scores of 0 but for frames named f3=0.9."""
+    """Scores of 0, except for frames given like f3=0.9."""
     return [score_of.get(f"f{i}", 0.0) for i in range(n_frames)]
 
 
@@ -58,7 +58,7 @@ def test_a_run_of_frames_in_transition_is_one_gradual_transition():
     assert shots.select("start_s", "transition").rows() == [(0.0, "start"), (2.1, "gradual")]
 
 
-def test_the_middle_of_a_transition_is_one_of_time_where_the_frame_rate_varies():
+def test_the_middle_of_a_transition_is_measured_in_time_if_the_frame_rate_varies():
     pts_s = [0.0, 1.0, 2.0, 3.0, 4.0, 4.1, 4.2, 4.3, 5.0, 6.0]
     scores = scores_table(peaks(10, f2=0.9, f3=0.9, f4=0.9, f5=0.9, f6=0.9), pts_s=pts_s)
     assert spans(shots_from_scores("film", scores, end_s=7.0)) == [(0.0, 4.0), (4.0, 7.0)]
@@ -68,17 +68,17 @@ def test_the_middle_of_a_transition_is_one_of_time_where_the_frame_rate_varies()
     "faded",
     [pytest.param(range(0, 8), id="in at the start"), pytest.param(range(42, 50), id="out at the end")],
 )
-def test_a_fade_that_the_clip_begins_or_ends_in_bounds_no_shot(faded):
+def test_a_fade_at_the_start_or_end_of_the_clip_is_no_boundary(faded):
     shots = shots_from_scores("film", scores_table(peaks(50, **{f"f{i}": 0.9 for i in faded})), end_s=5.0)
     assert spans(shots) == [(0.0, 5.0)]
 
 
-def test_of_two_boundaries_too_close_the_weaker_goes():
+def test_the_weaker_of_two_boundaries_too_close_is_dropped():
     scores = scores_table(peaks(50, f19=0.6, f21=0.9, f40=0.5))
     assert spans(shots_from_scores("film", scores, end_s=5.0)) == [(0.0, 2.2), (2.2, 4.1), (4.1, 5.0)]
 
 
-def test_a_shot_of_just_the_least_length_stays_though_its_times_are_rounded():
+def test_a_shot_of_exactly_the_minimum_length_stays_although_times_are_rounded():
     pts_s = [round(i / 24, 3) for i in range(48)]  # 24 → 1.0, 30 → 1.25, 18 → 0.75
     scores = scores_table(peaks(48, f23=0.9, f17=0.8, f29=0.8), pts_s=pts_s)
     assert spans(shots_from_scores("film", scores, end_s=2.0))[1:3] == [(0.75, 1.0), (1.0, 1.25)]
@@ -115,14 +115,14 @@ def test_no_scores_is_an_error_that_names_the_clip():
         pytest.param([0.0, 0.1, 0.2], 0.2, "end_s is 0.2, but the last frame comes at 0.2 s", id="no last frame"),
     ],
 )
-def test_times_that_cannot_be_are_refused(pts_s, end_s, message):
+def test_impossible_times_are_refused(pts_s, end_s, message):
     with pytest.raises(SchemaViolation, match=message):
         shots_from_scores("film", scores_table([0.0] * 3, pts_s=pts_s), end_s=end_s)
 
 
 @st.composite
 def scored_clips(draw: st.DrawFn) -> tuple[pl.DataFrame, float]:
-    """Scores of a clip of any frame rate, constant or not, frames of equal time among them; and its end."""
+    """Scores of a clip of any frame rate, constant or variable, some frames with equal times; and the clip's end."""
     n_frames = draw(st.integers(1, 60))
     probabilities = st.lists(st.floats(0, 1, width=32), min_size=n_frames, max_size=n_frames)
     durations_s = draw(
