@@ -27,7 +27,7 @@ from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
 from vidassets.resources.embedded_speech import SileroPocketSphinx
 from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.speakers.rttm import read_rttm
-from vidassets.speech.transcript.activity import speech_activity
+from vidassets.speech.transcript.activity import find_speech
 
 EPISODE = Path("samples/episodes/pioneers/s01/e02")
 CONVERSATIONS = {"phone-call": 0.15, "meeting-00": 0.26, "meeting-01": 0.20}
@@ -91,13 +91,13 @@ def rows_of(recording: Recording, folder: Path) -> Iterator[list[str]]:
     ):
         write_sound(folder / "clip.flac", recording.samples * gain)
         sound = Sound.open(folder / "clip.flac")
-        scores = SPEECH.speech_scores("clip", sound)
-        activity = speech_activity("clip", scores, threshold, **({} if pad_s is None else {"pad_s": pad_s}))
+        scores = SPEECH.score_speech("clip", sound)
+        activity = find_speech("clip", scores, threshold, **({} if pad_s is None else {"pad_s": pad_s}))
         started = time.process_time()
-        voices = SPEAKERS.voices("clip", sound, activity)
+        voices = SPEAKERS.infer_voices("clip", sound, activity)
         cpu_s = (time.process_time() - started) / sound.duration_s
         for number, options in (("given", SpeakerOptions(2)), ("estimated", SpeakerOptions())):
-            told = SPEAKERS.turns("clip", voices, options)
+            told = SPEAKERS.cluster_voices("clip", voices, options)
             rates = error_rate(recording.truth, told.turns)
             seconds = [f"{rates[part]:.1f}" for part in ("missed detection", "false alarm", "confusion")]
             der, confidence = rates["diarization error rate"], told.speakers["count_confidence"][0]
@@ -127,7 +127,7 @@ def main() -> None:
     ):
         table.add_column(column)
     table.add_column("CPU-s/s")
-    SPEAKERS.embedding(np.ones(SAMPLE_RATE_HZ, np.float32))  # loads the model outside of what is timed
+    SPEAKERS.embed_samples(np.ones(SAMPLE_RATE_HZ, np.float32))  # loads the model outside of what is timed
     with tempfile.TemporaryDirectory() as folder:
         for recording in [episode(), *(conversations(Path(footage)) if footage else [])]:
             for row in rows_of(recording, Path(folder)):

@@ -88,15 +88,15 @@ def measured(folder: Path, options: argparse.Namespace) -> Table:
     kept: dict[str, bytes] = {}
     english = RecognitionOptions(language="en")
     steps: dict[str, Callable[[], object]] = {
-        "activity": lambda: speech.speech_scores("talk", sound),
+        "activity": lambda: speech.score_speech("talk", sound),
         "recognition and alignment": lambda: speech.recognize("talk", sound, activity, english),
-        "voices": lambda: kept.update(voices=speakers.voices("talk", sound, activity)),
-        "turns": lambda: speakers.turns("talk", kept["voices"], SpeakerOptions(n_speakers=2)),
+        "voices": lambda: kept.update(voices=speakers.infer_voices("talk", sound, activity)),
+        "turns": lambda: speakers.cluster_voices("talk", kept["voices"], SpeakerOptions(n_speakers=2)),
     }
     short = two_voices(folder / "short.flac", seconds=12.0)
-    speech.speech_scores("talk", short)
+    speech.score_speech("talk", short)
     speech.recognize("talk", short, activity_of((0.0, 12.0)), english)
-    speakers.voices("talk", short, activity)
+    speakers.infer_voices("talk", short, activity)
     used = speech.execution()
     title = f"{options.minutes:g} min on {used['device']}, {used['compute_type']}, batch {used['batch_size']}"
     table = Table("step", "s", "× real time", "GPU memory, GB", "GPU busy", title=title)

@@ -22,7 +22,7 @@ from rich.table import Table
 from vidassets.media.sound import Sound
 from vidassets.resources.embedded_speech import SileroPocketSphinx
 from vidassets.speech.models import RecognitionOptions
-from vidassets.speech.transcript.activity import MIN_SILENCE_S, PAD_S, speech_activity
+from vidassets.speech.transcript.activity import MIN_SILENCE_S, PAD_S, find_speech
 from vidassets_tests.speech.recordings import EPISODE, decoded, narration, recording, speech_in_a_hall, truth
 
 CLOSE_S = 0.2
@@ -93,8 +93,8 @@ def row_of(one: Recording, setting: Setting) -> list[str]:
     """Name, setting, words, WER, median error of starts, share within 0.2 s, CPU-s/s of activity and recognition."""
     options = RecognitionOptions(language="en")
     started = time.process_time()
-    scores = setting.model.speech_scores("benchmark", one.sound)
-    activity = speech_activity(
+    scores = setting.model.score_speech("benchmark", one.sound)
+    activity = find_speech(
         "benchmark",
         scores,
         setting.model.activity_threshold,

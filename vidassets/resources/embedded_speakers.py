@@ -14,7 +14,7 @@ from pydantic import Field
 from vidassets.media.sound import Sound
 from vidassets.resources.model_cache import cached
 from vidassets.resources.packages import INSTALL, package_path, package_version, required_module, sha256_of
-from vidassets.speech.models import Diarized, SpeakerOptions
+from vidassets.speech.models import Diarization, SpeakerOptions
 from vidassets.speech.speakers.voice_encoder import MODEL, NAME_THRESHOLD, VoiceEncoder, load_encoder
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
@@ -49,17 +49,17 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
         """The cosine from which on a voice may be a known person's, unless a person says otherwise."""
         return NAME_THRESHOLD
 
-    def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
+    def infer_voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
         """The embedding of every tenth of a second of speech, see `vidassets.speech.speakers.voice_windows`.
 
         Raises:
             ModelMissing: torch or the model's package is not installed.
         """
-        from vidassets.speech.speakers.voice_windows import voice_windows
+        from vidassets.speech.speakers.voice_windows import embed_windows
 
-        return voice_windows(sound, activity, self._encoder, MODEL).to_bytes()
+        return embed_windows(sound, activity, self._encoder, MODEL).to_bytes()
 
-    def turns(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarized:
+    def cluster_voices(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarization:
         """Who speaks when; clustering alone. Needs neither torch nor the weights.
 
         Raises:
@@ -72,16 +72,16 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
 
         return diarize(clip, VoiceWindows.from_bytes(clip, voices, MODEL), options)
 
-    def embedding(self, samples: np.ndarray) -> np.ndarray:
+    def embed_samples(self, samples: np.ndarray) -> np.ndarray:
         """float32 (256,), unit length, of the voice in float32 (N,) at 16 kHz.
 
         Raises:
             SpeechError: it is silent.
             ModelMissing: torch or the model's package is not installed.
         """
-        from vidassets.speech.speakers.voice_windows import embedding_of_samples
+        from vidassets.speech.speakers.voice_windows import embed_samples
 
-        return embedding_of_samples(samples, self._encoder)
+        return embed_samples(samples, self._encoder)
 
     @property
     def _encoder(self) -> VoiceEncoder:

@@ -15,9 +15,9 @@ from vidassets.media.sound import Sound
 from vidassets.resources.model_cache import cached
 from vidassets.resources.packages import INSTALL, package_path, package_version, required_module
 from vidassets.resources.speech_models import model_identity
-from vidassets.speech.models import RecognitionOptions, Recognized
-from vidassets.speech.transcript.silero import SileroNetwork, silero_scores
-from vidassets.speech.transcript.sphinx import LANGUAGE, SphinxDecoder, recognized_tables
+from vidassets.speech.models import RecognitionOptions, RecognizedSpeech
+from vidassets.speech.transcript.silero import SileroNetwork, score_speech
+from vidassets.speech.transcript.sphinx import LANGUAGE, SphinxDecoder, recognize_stretches
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
 OTHER_MODEL = "a profile whose speech_model is vidassets.resources.whisperx_speech.WhisperXSpeech"
@@ -63,7 +63,7 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
         """Below silero-vad's own 0.5, which loses soft speech of meetings; see `activity.PAD_S`."""
         return 0.35
 
-    def speech_scores(self, clip: str, sound: Sound) -> pl.DataFrame:
+    def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
         """One row per 32 ms and channel; columns in `speech_schemas.SpeechScores`. See `SpeechModel`.
 
         Raises:
@@ -72,9 +72,11 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
         required_module("onnxruntime", EMBEDDED)
         weights, version = _silero_weights(), package_version("silero-vad", INSTALL)
         network = cached((SileroNetwork, model_identity(str(weights))), lambda: SileroNetwork(weights))
-        return silero_scores(clip, sound, network, f"silero-vad {version}")
+        return score_speech(clip, sound, network, f"silero-vad {version}")
 
-    def recognize(self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions) -> Recognized:
+    def recognize(
+        self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
+    ) -> RecognizedSpeech:
         """The words in the stretches of `activity`, a segment for each. See `SpeechModel`.
 
         What the decoder cannot be told, a prompt or hotwords, is not used, and that is an event.
@@ -86,10 +88,10 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
         _check(clip, options)
         required_module("pocketsphinx", INSTALL)
         version = package_version("pocketsphinx", INSTALL)
-        segments, words = recognized_tables(
+        segments, words = recognize_stretches(
             clip, sound, activity, self._decoder(), self.longest_s, f"pocketsphinx {version} en-us"
         )
-        return Recognized(segments, words, _events(options))
+        return RecognizedSpeech(segments, words, _events(options))
 
     def _decoder(self) -> SphinxDecoder:
         model = _sphinx_model()

@@ -17,9 +17,9 @@ from vidassets.errors import InvalidSetting, SpeechError
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.speech_models import local_or_hub, model_identity
 from vidassets.resources.speech_worker import SpeechWorker, interpreter_path, speech_worker, versions
-from vidassets.speech.models import Diarized, SpeakerOptions
-from vidassets.speech.speakers.model_turns import ToldApart, diarized_by_model
-from vidassets.speech.speakers.turns import Told, told_by_channels
+from vidassets.speech.models import Diarization, SpeakerOptions
+from vidassets.speech.speakers.model_turns import ModelTurns, tabulate_model_turns
+from vidassets.speech.speakers.turns import SpeakerFacts, diarize_channels
 
 BLOCK_S = 300.0  # 19 MB of samples
 CHANNEL_COLUMNS = ("start_s", "end_s", "channel")
@@ -74,7 +74,7 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
         """Chosen here, not measured: its weights were not at hand. Set `speaker_names: threshold` by your voices."""
         return 0.6
 
-    def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
+    def infer_voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
         """An .npz of what the networks say of each chunk. See `SpeakerModel`.
 
         Activity is not asked: pyannote's own segmentation hears who speaks, overlapped or not. Of several channels each
@@ -92,7 +92,7 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
         }
         return _npz(arrays)
 
-    def turns(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarized:
+    def cluster_voices(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarization:
         """Turns, overlap kept, and exclusive ones, from what `voices` gave. See `SpeakerModel`.
 
         Raises:
@@ -106,11 +106,11 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
         with np.load(io.BytesIO(voices), allow_pickle=False) as stored:
             if set(stored) == set(CHANNEL_COLUMNS):
                 activity = pl.DataFrame({name: stored[name] for name in CHANNEL_COLUMNS})
-                return told_by_channels(clip, activity, f"pyannote {self.model}")
+                return diarize_channels(clip, activity, f"pyannote {self.model}")
             arrays = {name: stored[name] for name in ("segmentations", "embeddings")}
             start_s, duration_s = float(stored["start_s"]), float(stored["duration_s"])
             events = [str(event) for event in stored["events"]]
-        apart = ToldApart([], [], [], np.zeros((0, 0), np.float32))
+        apart = ModelTurns([], [], [], np.zeros((0, 0), np.float32))
         if arrays["segmentations"].any():
             answer = self._ask(
                 "cluster",
@@ -119,15 +119,15 @@ class PyannoteSpeakers(dg.ConfigurableResource, extra="forbid"):
                 min_speakers=None if options.n_speakers else options.min_speakers,
                 max_speakers=None if options.n_speakers else options.max_speakers,
             )
-            apart = ToldApart(
+            apart = ModelTurns(
                 answer.values["turns"], answer.values["exclusive"], answer.values["labels"], answer.arrays["embeddings"]
             )
             events += answer.values["events"]
         given = options.n_speakers is not None or (most is not None and fewest == most)
-        told = Told("given" if given else "estimated", None, f"pyannote {self.model}", events)
-        return diarized_by_model(clip, apart, start_s, duration_s, told)
+        told = SpeakerFacts("given" if given else "estimated", None, f"pyannote {self.model}", events)
+        return tabulate_model_turns(clip, apart, start_s, duration_s, told)
 
-    def embedding(self, samples: np.ndarray) -> np.ndarray:
+    def embed_samples(self, samples: np.ndarray) -> np.ndarray:
         """Of one voice: float32 (D,), unit length. See `SpeakerModel`.
 
         Raises:

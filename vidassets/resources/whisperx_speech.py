@@ -16,7 +16,7 @@ from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.speech_models import local_or_hub, model_identity
 from vidassets.resources.speech_worker import SpeechWorker, interpreter_path, speech_worker, versions
 from vidassets.schemas.speech import SpeechScores
-from vidassets.speech.models import RecognitionOptions, Recognized
+from vidassets.speech.models import RecognitionOptions, RecognizedSpeech
 from vidassets.speech.transcript.model_words import Heard, recognized
 from vidassets.speech.transcript.windows import Window, pack_windows, quietest_moment
 
@@ -88,7 +88,7 @@ class WhisperXSpeech(dg.ConfigurableResource, extra="forbid"):
         """WhisperX's own onset."""
         return 0.5
 
-    def speech_scores(self, clip: str, sound: Sound) -> pl.DataFrame:
+    def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
         """One row per frame of 17 ms and channel; columns in `speech_schemas.SpeechScores`. See `SpeechModel`."""
         tables: list[pl.DataFrame] = [SpeechScores.create_empty()]
         for channel in range(sound.channels):
@@ -98,7 +98,9 @@ class WhisperXSpeech(dg.ConfigurableResource, extra="forbid"):
                 window += len(tables[-1])
         return pl.concat(tables)
 
-    def recognize(self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions) -> Recognized:
+    def recognize(
+        self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
+    ) -> RecognizedSpeech:
         """Sentences and words in the stretches of `activity`. See `SpeechModel`.
 
         Raises:

@@ -27,7 +27,7 @@ class RecognitionOptions:
 
 
 @dataclass(frozen=True)
-class Recognized:
+class RecognizedSpeech:
     """What was heard.
 
     Attributes:
@@ -57,11 +57,13 @@ class SpeechModel(Protocol):
         """The score above which a window is speech, unless a person says otherwise."""
         ...
 
-    def speech_scores(self, clip: str, sound: Sound) -> pl.DataFrame:
+    def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
         """One row per window and channel; columns in `speech_schemas.SpeechScores`. Bounded memory, any length."""
         ...
 
-    def recognize(self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions) -> Recognized:
+    def recognize(
+        self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
+    ) -> RecognizedSpeech:
         """The words in the stretches of `activity` (rows of `speech_schemas.SpeechActivity`), channel by channel.
 
         Raises:
@@ -80,7 +82,7 @@ class SpeakerOptions:
 
 
 @dataclass(frozen=True)
-class Diarized:
+class Diarization:
     """Who speaks when.
 
     Attributes:
@@ -112,7 +114,7 @@ class SpeakerModel(Protocol):
         """The cosine from which on a voice may be a known person's, unless a person says otherwise."""
         ...
 
-    def voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
+    def infer_voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
         """All that costs an inference: an .npz whose arrays `turns` of the same model understands.
 
         Args:
@@ -122,10 +124,10 @@ class SpeakerModel(Protocol):
         """
         ...
 
-    def turns(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarized:
+    def cluster_voices(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarization:
         """Turns from what `voices` gave: clustering alone, no inference."""
         ...
 
-    def embedding(self, samples: np.ndarray) -> np.ndarray:
+    def embed_samples(self, samples: np.ndarray) -> np.ndarray:
         """Of one voice: float32 (D,), unit length, from float32 (N,) at 16 kHz; comparable with that of `Speakers`."""
         ...

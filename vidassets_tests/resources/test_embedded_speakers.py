@@ -28,7 +28,7 @@ def episode(tmp_path_factory) -> bytes:
     sentences = json.loads((EPISODE / "episode.truth.json").read_text())["sentences"]
     spans = [(sentence["start_s"], sentence["end_s"]) for sentence in sentences]
     joined = [*spans[:4], (spans[4][0], spans[5][1]), *spans[6:]]
-    return MODEL.voices("clip", Sound.open(path), activity(*joined))
+    return MODEL.infer_voices("clip", Sound.open(path), activity(*joined))
 
 
 def who_speaks(turns, at_s: float) -> list[str]:
@@ -39,7 +39,7 @@ def who_speaks(turns, at_s: float) -> list[str]:
     "options", [pytest.param(SpeakerOptions(2), id="given"), pytest.param(SpeakerOptions(), id="not")]
 )
 def test_the_two_voices_of_the_sample_episode_are_told_apart(episode, options):
-    told = MODEL.turns("clip", episode, options)
+    told = MODEL.cluster_voices("clip", episode, options)
     SpeakerTurns.validate(told.turns)
     assert len(Speakers.validate(told.speakers)) == 2
     middles = [2.1, 6.5, 10.8, 13.3, 15.6, 18.2, 21.1, 24.2]
@@ -48,13 +48,15 @@ def test_the_two_voices_of_the_sample_episode_are_told_apart(episode, options):
 
 
 def test_the_number_says_where_it_is_from(episode):
-    given, estimated = (MODEL.turns("clip", episode, options) for options in (SpeakerOptions(2), SpeakerOptions()))
+    given, estimated = (
+        MODEL.cluster_voices("clip", episode, options) for options in (SpeakerOptions(2), SpeakerOptions())
+    )
     assert set(given.speakers.select("count_basis", "count_confidence").rows()) == {("given", None)}
     assert set(estimated.speakers["count_basis"]) == {"estimated"}
 
 
 def test_bounds_that_leave_one_number_give_it(episode):
-    told = MODEL.turns("clip", episode, SpeakerOptions(min_speakers=2, max_speakers=2))
+    told = MODEL.cluster_voices("clip", episode, SpeakerOptions(min_speakers=2, max_speakers=2))
     assert set(told.speakers["count_basis"]) == {"given"}
 
 
@@ -68,20 +70,22 @@ def test_bounds_that_leave_one_number_give_it(episode):
 )
 def test_numbers_that_contradict_each_other_are_refused(episode, options):
     with pytest.raises(InvalidSetting, match="min_speakers"):
-        MODEL.turns("clip", episode, options)
+        MODEL.cluster_voices("clip", episode, options)
 
 
 def test_no_speech_is_no_failure(tmp_path):
     write_sound(tmp_path / "clip.flac", np.zeros(0, np.float32))
-    told = MODEL.turns("clip", MODEL.voices("clip", Sound.open(tmp_path / "clip.flac"), activity()), SpeakerOptions(2))
+    told = MODEL.cluster_voices(
+        "clip", MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), activity()), SpeakerOptions(2)
+    )
     assert (len(told.turns), len(told.exclusive), len(told.speakers)) == (0, 0, 0)
 
 
 def test_a_channel_is_a_person_and_overlap_is_kept(tmp_path):
     write_sound(tmp_path / "clip.flac", np.stack([buzz(120, 700, 4.0), buzz(240, 1500, 4.0)]))
     heard = activity((0.0, 3.0)).vstack(activity((2.0, 4.0), channel=1))
-    voices = MODEL.voices("clip", Sound.open(tmp_path / "clip.flac"), heard)
-    told = MODEL.turns("clip", voices, SpeakerOptions(n_speakers=3))
+    voices = MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), heard)
+    told = MODEL.cluster_voices("clip", voices, SpeakerOptions(n_speakers=3))
     assert told.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 3.0, "S0"), (2.0, 4.0, "S1")]
     assert told.speakers.select("overlapped_s", "count_basis").rows() == [(1.0, "channels")] * 2
     assert told.events == ["3 speakers were asked for; 2 channels hold speech, a person each"]
@@ -90,13 +94,13 @@ def test_a_channel_is_a_person_and_overlap_is_kept(tmp_path):
 def test_an_embedding_of_one_voice_is_comparable_with_a_speakers(tmp_path):
     samples = buzz(120, 700, 4.0)
     write_sound(tmp_path / "clip.flac", samples)
-    voices = MODEL.voices("clip", Sound.open(tmp_path / "clip.flac"), activity((0.0, 4.0)))
-    stored = np.array(MODEL.turns("clip", voices, SpeakerOptions(1)).speakers["embedding"][0])
-    assert float(stored @ MODEL.embedding(samples)) == pytest.approx(1, abs=1e-3)
+    voices = MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), activity((0.0, 4.0)))
+    stored = np.array(MODEL.cluster_voices("clip", voices, SpeakerOptions(1)).speakers["embedding"][0])
+    assert float(stored @ MODEL.embed_samples(samples)) == pytest.approx(1, abs=1e-3)
 
 
 def test_clustering_again_gives_the_same_turns(episode):
-    first, second = (MODEL.turns("clip", episode, SpeakerOptions(2)) for _ in range(2))
+    first, second = (MODEL.cluster_voices("clip", episode, SpeakerOptions(2)) for _ in range(2))
     assert first.turns.equals(second.turns)
 
 

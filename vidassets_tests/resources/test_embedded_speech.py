@@ -14,8 +14,8 @@ from vidassets.resources import model_cache
 from vidassets.resources.embedded_speech import SileroPocketSphinx
 from vidassets.resources.packages import package_path
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechActivity, SpeechScores
-from vidassets.speech.models import RecognitionOptions, Recognized, SpeechModel
-from vidassets.speech.transcript.activity import speech_activity
+from vidassets.speech.models import RecognitionOptions, RecognizedSpeech, SpeechModel
+from vidassets.speech.transcript.activity import find_speech
 from vidassets.speech.transcript.silero import SileroNetwork
 from vidassets_tests.speech.recordings import (
     FIRST_SENTENCE,
@@ -37,9 +37,9 @@ def sound(tmp_path_factory) -> Sound:
     return recording(tmp_path_factory.mktemp("sound"), spoken(0, 4.5), start_s=2.0)
 
 
-def heard(sound: Sound, **options) -> Recognized:
-    scores = SpeechScores.validate(MODEL.speech_scores("talk", sound))
-    activity = SpeechActivity.validate(speech_activity("talk", scores, MODEL.activity_threshold))
+def heard(sound: Sound, **options) -> RecognizedSpeech:
+    scores = SpeechScores.validate(MODEL.score_speech("talk", sound))
+    activity = SpeechActivity.validate(find_speech("talk", scores, MODEL.activity_threshold))
     found = MODEL.recognize("talk", sound, activity, RecognitionOptions(**options))
     RecognizedSegments.validate(found.segments)
     RecognizedWords.validate(found.words)
@@ -121,7 +121,7 @@ def test_its_models_are_loaded_once_for_all_clips_of_a_run(sound):
     model_cache.free()
     before = model_cache.loads(key)
     for _ in range(2):
-        SileroPocketSphinx().speech_scores("talk", sound)
+        SileroPocketSphinx().score_speech("talk", sound)
     assert model_cache.loads(key) == before + 1
 
 

@@ -6,15 +6,15 @@ from vidassets.media.sound import Sound, write_sound
 from vidassets.resources.pyannote_speakers import PyannoteSpeakers
 from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerOptions
-from vidassets.speech.speakers.model_turns import ToldApart, diarized_by_model
-from vidassets.speech.speakers.turns import Told
+from vidassets.speech.speakers.model_turns import ModelTurns, tabulate_model_turns
+from vidassets.speech.speakers.turns import SpeakerFacts
 
 EMBEDDINGS = np.array([[3.0, 4.0], [np.nan, 1.0], [0.0, 0.0]], np.float32)
 
 
 def tables(turns, exclusive=(), duration_s=100.0, start_s=0.0, labels=("A", "B", "C")):
-    told = ToldApart(turns, exclusive, labels, EMBEDDINGS[: len(labels)])
-    return diarized_by_model("talk", told, start_s, duration_s, Told("estimated", None, "m"))
+    told = ModelTurns(turns, exclusive, labels, EMBEDDINGS[: len(labels)])
+    return tabulate_model_turns("talk", told, start_s, duration_s, SpeakerFacts("estimated", None, "m"))
 
 
 def spans(table):
@@ -59,7 +59,7 @@ def test_a_call_with_a_person_on_each_channel_needs_no_network(tmp_path):
     write_sound(tmp_path / "call.flac", np.zeros((2, 80_000), np.float32))
     stretches = {"start_s": [0.0, 1.0], "end_s": [2.0, 4.0], "channel": [1, 0]}
     pyannote = PyannoteSpeakers(python=str(tmp_path / "no interpreter"))
-    voices = pyannote.voices("call", Sound.open(tmp_path / "call.flac"), pl.DataFrame(stretches))
-    told = pyannote.turns("call", voices, SpeakerOptions())
+    voices = pyannote.infer_voices("call", Sound.open(tmp_path / "call.flac"), pl.DataFrame(stretches))
+    told = pyannote.cluster_voices("call", voices, SpeakerOptions())
     assert told.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
     assert told.speakers["count_basis"].unique().to_list() == ["channels"]

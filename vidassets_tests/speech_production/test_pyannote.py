@@ -47,12 +47,12 @@ def pyannote(speech_python: str, checkpoints: Path) -> PyannoteSpeakers:
 
 @pytest.fixture(scope="module")
 def voices(pyannote: PyannoteSpeakers, sound: Sound) -> bytes:
-    return pyannote.voices("talk", sound, NOBODY)
+    return pyannote.infer_voices("talk", sound, NOBODY)
 
 
 @pytest.mark.parametrize("n_speakers", [None, 2], ids=["estimated", "two"])
 def test_turns_are_those_of_the_pipeline_in_one_piece(pyannote, voices, sound, speech_python, checkpoints, n_speakers):
-    result = pyannote.turns("talk", voices, SpeakerOptions(n_speakers=n_speakers))
+    result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=n_speakers))
     arguments = (checkpoints / "diarization", sound.path, n_speakers or 0)
     expected = json.loads(run_there(speech_python, "reference.py", "diarization", *arguments))
     assert len(expected["turns"]) > 5
@@ -65,7 +65,7 @@ def test_turns_are_those_of_the_pipeline_in_one_piece(pyannote, voices, sound, s
 
 
 def test_tables_keep_their_schemas(pyannote, voices):
-    result = pyannote.turns("talk", voices, SpeakerOptions())
+    result = pyannote.cluster_voices("talk", voices, SpeakerOptions())
     SpeakerTurns.validate(result.turns)
     SpeakerTurns.validate(result.exclusive)
     Speakers.validate(result.speakers)
@@ -73,7 +73,7 @@ def test_tables_keep_their_schemas(pyannote, voices):
 
 
 def test_overlap_is_kept_and_exclusive_turns_have_none(pyannote, voices):
-    result = pyannote.turns("talk", voices, SpeakerOptions(n_speakers=2))
+    result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=2))
     assert result.speakers["overlapped_s"].sum() > 0
     ends_s, starts_s = result.exclusive["end_s"].to_list(), result.exclusive["start_s"].to_list()
     assert all(end_s <= start_s + 1e-9 for end_s, start_s in zip(ends_s, starts_s[1:], strict=False))
@@ -81,7 +81,7 @@ def test_overlap_is_kept_and_exclusive_turns_have_none(pyannote, voices):
 
 def test_voices_in_blocks_are_those_of_the_whole(pyannote, voices, sound, monkeypatch):
     monkeypatch.setattr(pyannote_speakers, "BLOCK_S", 4.0)
-    in_blocks, whole = (np.load(io.BytesIO(one)) for one in (pyannote.voices("talk", sound, NOBODY), voices))
+    in_blocks, whole = (np.load(io.BytesIO(one)) for one in (pyannote.infer_voices("talk", sound, NOBODY), voices))
     np.testing.assert_array_equal(in_blocks["segmentations"], whole["segmentations"])
     np.testing.assert_allclose(in_blocks["embeddings"], whole["embeddings"], atol=1e-4)
 
@@ -89,38 +89,38 @@ def test_voices_in_blocks_are_those_of_the_whole(pyannote, voices, sound, monkey
 @pytest.mark.parametrize("seconds", [0.05, 10.0, 11.0], ids=["shorter than a frame", "one chunk", "two chunks"])
 def test_the_edges_of_length_are_no_errors(pyannote, tmp_path, seconds):
     sound = two_voices(tmp_path / "talk.flac", seconds=seconds)
-    result = pyannote.turns("talk", pyannote.voices("talk", sound, NOBODY), SpeakerOptions())
+    result = pyannote.cluster_voices("talk", pyannote.infer_voices("talk", sound, NOBODY), SpeakerOptions())
     SpeakerTurns.validate(result.turns)
     assert result.turns["end_s"].max() is None or result.turns["end_s"].max() <= seconds
 
 
 def test_a_sound_of_no_samples_has_no_speakers(pyannote, tmp_path):
     write_sound(tmp_path / "none.flac", np.zeros(0, np.float32))
-    voices = pyannote.voices("talk", Sound.open(tmp_path / "none.flac"), NOBODY)
-    result = pyannote.turns("talk", voices, SpeakerOptions(n_speakers=2))
+    voices = pyannote.infer_voices("talk", Sound.open(tmp_path / "none.flac"), NOBODY)
+    result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=2))
     assert (len(result.turns), len(result.exclusive), len(result.speakers)) == (0, 0, 0)
 
 
 def test_more_speakers_than_can_be_told_apart_are_fewer_and_told(pyannote, voices):
-    result = pyannote.turns("talk", voices, SpeakerOptions(n_speakers=500))
+    result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=500))
     assert len(result.speakers) < 500
     assert any("500 speakers are asked for" in event for event in result.events)
 
 
 def test_bounds_that_contradict_each_other_are_refused(pyannote, voices):
     with pytest.raises(InvalidSetting, match="min_speakers 3 is above max_speakers 2"):
-        pyannote.turns("talk", voices, SpeakerOptions(min_speakers=3, max_speakers=2))
+        pyannote.cluster_voices("talk", voices, SpeakerOptions(min_speakers=3, max_speakers=2))
 
 
 def test_a_voice_is_of_unit_length(pyannote, sound):
-    embedding = pyannote.embedding(sound.samples(START_S, START_S + 3))
+    embedding = pyannote.embed_samples(sound.samples(START_S, START_S + 3))
     assert embedding.shape == (32,)
     assert np.linalg.norm(embedding) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_too_little_of_a_voice_is_an_error(pyannote):
     with pytest.raises(SpeechError, match="too short"):
-        pyannote.embedding(np.zeros(10, np.float32))
+        pyannote.embed_samples(np.zeros(10, np.float32))
 
 
 def test_what_was_really_used_is_told(pyannote):

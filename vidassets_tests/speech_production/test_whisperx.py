@@ -123,12 +123,12 @@ def test_the_shortest_stretch_is_no_error(whisperx, sound):
 
 def test_a_sound_of_no_samples_has_no_scores(whisperx, tmp_path):
     write_sound(tmp_path / "none.flac", np.zeros(0, np.float32))
-    assert SpeechScores.validate(whisperx.speech_scores("talk", Sound.open(tmp_path / "none.flac"))).is_empty()
+    assert SpeechScores.validate(whisperx.score_speech("talk", Sound.open(tmp_path / "none.flac"))).is_empty()
 
 
 def test_scores_in_blocks_are_those_of_the_whole(whisperx, sound, speech_python, monkeypatch):
     monkeypatch.setattr(whisperx_speech, "ACTIVITY_UNITS", 1)
-    scores = SpeechScores.validate(whisperx.speech_scores("talk", sound))
+    scores = SpeechScores.validate(whisperx.score_speech("talk", sound))
     first_s, step_s, whole = json.loads(run_there(speech_python, "reference.py", "activity", sound.path))
     assert scores["score"].to_numpy() == pytest.approx(whole[: len(scores)], abs=2e-4)
     assert len(whole) - len(scores) <= 4  # frames whose middle is beyond the last sample

@@ -86,7 +86,7 @@ def speech_scores(clip: str, audio: StoredFile, speech_model: "SpeechModel") -> 
     from vidassets.media.sound import Sound
 
     with audio.path() as path:
-        return speech_model.speech_scores(clip, Sound.open(path))
+        return speech_model.score_speech(clip, Sound.open(path))
 
 
 class Activity(dg.Config, extra="forbid"):
@@ -111,7 +111,7 @@ def speech_activity(
     clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity
 ) -> pl.DataFrame:
     """The stretches in which somebody speaks, from a threshold on the speech scores."""
-    from vidassets.speech.transcript.activity import speech_activity
+    from vidassets.speech.transcript.activity import find_speech
 
     threshold = speech_model.activity_threshold if config.threshold is None else config.threshold
-    return speech_activity(clip, speech_scores, threshold, config.min_silence_s, config.min_speech_s, config.pad_s)
+    return find_speech(clip, speech_scores, threshold, config.min_silence_s, config.min_speech_s, config.pad_s)

@@ -1,4 +1,4 @@
-"""Who speaks when, and whose voice it is."""
+"""The assets of speakers: who speaks when, and who each speaker is."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 @clip_asset(group="speech", kinds={"numpy"}, version="1", extension="npz", pool="speaker_model")
 def voices(clip: str, audio: StoredFile, speech_activity: pl.DataFrame, speaker_model: "SpeakerModel") -> bytes:
-    """What the profile's speaker model hears of the voices: the part that costs an inference."""
+    """What the profile's speaker model computes from the sound: the inference, before any clustering."""
     from vidassets.media.sound import Sound
 
     with audio.path() as path:
-        return speaker_model.voices(clip, Sound.open(path), speech_activity)
+        return speaker_model.infer_voices(clip, Sound.open(path), speech_activity)
 
 
 class SpeakerCount(dg.Config, extra="forbid"):
-    """How many voices there are; no inference."""
+    """How many speakers there are; needs no inference."""
 
-    n_speakers: int | None = Field(default=None, ge=1, description="Exactly so many. None: judged from the sound.")
-    min_speakers: int | None = Field(default=None, ge=1, description="At least.")
-    max_speakers: int | None = Field(default=None, ge=1, description="At most.")
+    n_speakers: int | None = Field(default=None, ge=1, description="Exact number. None: estimated from the sound.")
+    min_speakers: int | None = Field(default=None, ge=1, description="Least number.")
+    max_speakers: int | None = Field(default=None, ge=1, description="Greatest number.")
 
 
 def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
     if speakers.is_empty():
         return "Nobody speaks in this clip."
-    lines = ["| speaker | speaks | of it while another does | turns |", "|---|---|---|---|"]
+    lines = ["| speaker | speaks | overlapped | turns |", "|---|---|---|---|"]
     for row in speakers.iter_rows(named=True):
         lines.append(f"| {row['speaker']} | {row['total_s']:.1f} s | {row['overlapped_s']:.1f} s | {row['n_turns']} |")
     basis, confidence = speakers["count_basis"][0], speakers["count_confidence"][0]
-    sure = "" if confidence is None else f", confidence {confidence:.2f}"
-    return "\n".join([*lines, "", f"Number of speakers: {basis}{sure}."])
+    certainty = "" if confidence is None else f", confidence {confidence:.2f}"
+    return "\n".join([*lines, "", f"Number of speakers: {basis}{certainty}."])
 
 
 @clip_asset(
@@ -65,49 +65,51 @@ def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
     preview=_speaking_times,
 )
 def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", config: SpeakerCount) -> ClipResult:
-    """Who speaks when, overlap kept; in `exclusive_turns` nobody at the same time, in `speakers` the voices.
+    """Who speaks when: `speaker_turns` may overlap, `exclusive_turns` never do, `speakers` has one row per speaker.
 
-    Clustering alone: another number of speakers costs no inference.
+    Clusters the stored `voices`: a change of the number of speakers needs no inference.
     """
     from vidassets.speech.models import SpeakerOptions
     from vidassets.speech.speakers.rttm import to_rttm
 
     options = SpeakerOptions(config.n_speakers, config.min_speakers, config.max_speakers)
-    found = speaker_model.turns(clip, voices, options)
-    metadata: dict[str, Any] = {"n_speakers": len(found.speakers)} | events_metadata(found.events)
-    if len(found.speakers):
-        metadata["count_basis"] = found.speakers["count_basis"][0]
+    diarization = speaker_model.cluster_voices(clip, voices, options)
+    metadata: dict[str, Any] = {"n_speakers": len(diarization.speakers)} | events_metadata(diarization.events)
+    if len(diarization.speakers):
+        metadata["count_basis"] = diarization.speakers["count_basis"][0]
     also = {
-        "exclusive_turns": found.exclusive,
-        "speakers": found.speakers,
-        "speaker_turns_rttm": to_rttm(found.turns).encode(),
+        "exclusive_turns": diarization.exclusive,
+        "speakers": diarization.speakers,
+        "speaker_turns_rttm": to_rttm(diarization.turns).encode(),
     }
-    return ClipResult(found.turns, metadata, also=also)
+    return ClipResult(diarization.turns, metadata, also=also)
 
 
 RECORDINGS = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm"}
 
 
 class VoiceBankFolder(dg.Config, extra="forbid"):
-    """Where recordings of known people lie."""
+    """Where recordings of known people are stored."""
 
     folder: str | None = Field(
         default=None,
-        description="A folder of folders, PERSON/recording.wav, of any audio or video. None: there is none.",
+        description="Folder of PERSON/recording.wav, any audio or video format. None: no voice bank.",
     )
 
 
 def _recordings(config: VoiceBankFolder) -> list[Path]:
     if config.folder is None:
         return []
-    return sorted(one for one in Path(config.folder).glob("*/*") if one.is_file() and one.suffix.lower() in RECORDINGS)
+    return sorted(
+        path for path in Path(config.folder).glob("*/*") if path.is_file() and path.suffix.lower() in RECORDINGS
+    )
 
 
 def _bank_content(config: VoiceBankFolder) -> str:
-    """Changes when a recording does, or comes, or goes."""
-    stats = [(str(one.relative_to(str(config.folder))), one.stat()) for one in _recordings(config)]
-    told = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
-    return sha256(f"{config.folder}\n{told}".encode()).hexdigest()[:16]
+    """Return a hash that changes when a recording is added, removed or changed."""
+    stats = [(str(path.relative_to(str(config.folder))), path.stat()) for path in _recordings(config)]
+    listing = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    return sha256(f"{config.folder}\n{listing}".encode()).hexdigest()[:16]
 
 
 @dataset_asset(
@@ -119,26 +121,26 @@ def _bank_content(config: VoiceBankFolder) -> str:
     watches=_bank_content,
 )
 def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", config: VoiceBankFolder) -> ClipResult:
-    """The voices of known people, out of a folder of recordings of each; empty where none is named."""
-    from vidassets.speech.speakers.voice_bank import voice_bank
+    """The voices of known people, from a folder of recordings of each person; empty if no folder is configured."""
+    from vidassets.speech.speakers.voice_bank import embed_references
 
     if config.folder is not None and not _recordings(config):
         raise SpeechError(
-            f"{config.folder}: holds no PERSON/recording. Put a folder of recordings for each person there, or take "
-            "`assets: voice_bank: folder` out of the profile."
+            f"{config.folder}: contains no PERSON/recording. Add a folder of recordings for each person, or remove "
+            "`assets: voice_bank: folder` from the profile."
         )
-    bank = voice_bank(_references(config, speech_model), speaker_model)
+    bank = embed_references(_references(config, speech_model), speaker_model)
     return ClipResult(bank, {"people": bank["person"].n_unique()}, data_version=_bank_content(config))
 
 
 def _references(config: VoiceBankFolder, speech_model: "SpeechModel") -> "Iterator[Reference]":
-    """The speech in every recording, without its pauses."""
+    """Yield the speech of each recording, without its pauses."""
     import numpy as np
 
     from vidassets.media.sound import Sound
     from vidassets.speech.sound.extraction import extract_audio
     from vidassets.speech.speakers.voice_bank import Reference
-    from vidassets.speech.transcript.activity import speech_activity
+    from vidassets.speech.transcript.activity import find_speech
 
     for recording in _recordings(config):
         person = recording.parent.name
@@ -147,18 +149,20 @@ def _references(config: VoiceBankFolder, speech_model: "SpeechModel") -> "Iterat
             try:
                 extract_audio("reference", str(recording), path)
             except VidassetsError as error:
-                raise SpeechError(f"{error} Or take {recording} out of the voice bank.") from error
+                raise SpeechError(f"{error} Or remove {recording} from the voice bank.") from error
             sound = Sound.open(path)
-            scores = speech_model.speech_scores("reference", sound)
-            stretches = speech_activity("reference", scores, speech_model.activity_threshold)
+            scores = speech_model.score_speech("reference", sound)
+            stretches = find_speech("reference", scores, speech_model.activity_threshold)
             parts = [sound.samples(start, end) for start, end in stretches.select("start_s", "end_s").iter_rows()]
         yield Reference(person, recording.name, np.concatenate([np.zeros(0, np.float32), *parts]))
 
 
 class DecisionsTable(dg.Config, extra="forbid"):
-    """Where a person's table lies."""
+    """Where the table of decisions is stored."""
 
-    table: str | None = Field(default=None, description="Path of a CSV: clip, at_s, person, decided_by. None: none.")
+    table: str | None = Field(
+        default=None, description="Path of a CSV with the columns clip, at_s, person, decided_by. None: no decisions."
+    )
 
 
 def _decisions_content(config: DecisionsTable) -> str:
@@ -173,9 +177,9 @@ def _decisions_content(config: DecisionsTable) -> str:
     watches=_decisions_content,
 )
 def speaker_decisions(config: DecisionsTable) -> ClipResult:
-    """Whose voice people say it is: rows of a table that is added to and never changed; the last word counts.
+    """Who a speaker is according to people: an append-only table in which the last decision on a speaker counts.
 
-    A row names a moment at which one speaker alone speaks, so that it outlives a new clustering.
+    A row names a moment at which exactly one speaker speaks, so it stays valid after a new clustering.
     """
     schema = speech_schemas.SpeakerDecisions.create_empty().schema
     if config.table is None:
@@ -189,24 +193,27 @@ def speaker_decisions(config: DecisionsTable) -> ClipResult:
             table = table.select(schema.names())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SpeechError(
-                f"{config.table}: does not read as decisions on speakers ({str(error).splitlines()[0]}). Give a CSV "
-                "with the columns clip, at_s, person, and if you like decided_by."
+                f"{config.table}: cannot be read as speaker decisions ({str(error).splitlines()[0]}). Give a "
+                "CSV with the columns clip, at_s, person, and optionally decided_by."
             ) from error
     return ClipResult(table, {"table": config.table or "none"}, data_version=_decisions_content(config))
 
 
 class Naming(dg.Config, extra="forbid"):
-    """When a voice is somebody's."""
+    """When a speaker is given the name of a person in the voice bank."""
 
     threshold: float | None = Field(
-        default=None, ge=-1, le=1, description="Least cosine similarity to a person's voice. None: the model's own."
+        default=None,
+        ge=-1,
+        le=1,
+        description="Least cosine similarity to the person's voice. None: the model's default.",
     )
 
 
-def _named(artifact: pl.DataFrame) -> str:
+def _names_table(artifact: pl.DataFrame) -> str:
     if artifact.is_empty():
         return "Nobody speaks in this clip."
-    lines = ["| speaker | person | by | likest | similarity |", "|---|---|---|---|---|"]
+    lines = ["| speaker | person | by | most similar | similarity |", "|---|---|---|---|---|"]
     for row in artifact.iter_rows(named=True):
         similarity = "" if row["similarity"] is None else f"{row['similarity']:.2f}"
         cells = (row["speaker"], row["person"] or "unknown", row["source"] or "", row["likest"] or "", similarity)
@@ -219,7 +226,7 @@ def _named(artifact: pl.DataFrame) -> str:
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.SpeakerNames,
-    preview=_named,
+    preview=_names_table,
     consults=["speaker_model"],
 )
 def speaker_names(
@@ -231,11 +238,11 @@ def speaker_names(
     speaker_model: "SpeakerModel",
     config: Naming,
 ) -> ClipResult:
-    """Whose voice each speaker is: by the voice bank, never below the threshold, and above it by people's decisions."""
-    from vidassets.speech.speakers.speaker_names import speaker_names, unplaced_decisions
+    """Who each speaker is: by people's decisions, else by the voice bank if the similarity reaches the threshold."""
+    from vidassets.speech.speakers.speaker_names import name_speakers, unplaced_decisions
 
     threshold = speaker_model.name_threshold if config.threshold is None else config.threshold
-    names = speaker_names(clip, speakers, speaker_turns, voice_bank, speaker_decisions, threshold)
+    names = name_speakers(clip, speakers, speaker_turns, voice_bank, speaker_decisions, threshold)
     unplaced = unplaced_decisions(clip, speaker_turns, speaker_decisions)
     metadata: dict[str, Any] = {"named": int(names["person"].count()), "decisions_without_a_speaker": len(unplaced)}
     return ClipResult(names, metadata)

@@ -1,4 +1,4 @@
-"""What is said, word by word, and by whom."""
+"""The assets of the transcript: which words are spoken, and by whom."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Recognition(dg.Config, extra="forbid"):
-    """What is asked of the recognition."""
+    """What the speech recognition should do."""
 
     language: str | None = Field(
-        default=None, min_length=2, description="ISO 639-1. None: judged by the model, if it can."
+        default=None, min_length=2, description="ISO 639-1. None: detected by the model, if it can."
     )
     task: Literal["transcribe", "translate"] = Field(
-        default="transcribe", description="The words as spoken, or in English."
+        default="transcribe", description="Keep the spoken language, or translate to English."
     )
-    initial_prompt: str | None = Field(default=None, description="Text that the decoder is to think went before.")
+    initial_prompt: str | None = Field(default=None, description="Text that the decoder treats as preceding the clip.")
     hotwords: list[str] = Field(default=[], description="Names and terms to expect.")
 
 
@@ -39,36 +39,38 @@ class Recognition(dg.Config, extra="forbid"):
 def recognized_segments(
     clip: str, audio: StoredFile, speech_activity: pl.DataFrame, speech_model: "SpeechModel", config: Recognition
 ) -> ClipResult:
-    """What the profile's model hears in the stretches of speech; its words, with times, in `recognized_words`.
+    """The text that the profile's model recognises in the stretches of speech; `recognized_words` has words and times.
 
-    Nothing heard is an empty table; a model that fails is a failed asset.
+    If no word is recognised, the tables are empty; if the model fails, the asset fails.
     """
     from vidassets.media.sound import Sound
     from vidassets.speech.models import RecognitionOptions
 
     options = RecognitionOptions(config.language, config.task, config.initial_prompt, tuple(config.hotwords))
     with audio.path() as path:
-        heard = speech_model.recognize(clip, Sound.open(path), speech_activity, options)
-    metadata: dict[str, Any] = {"n_words": len(heard.words)} | events_metadata(heard.events)
-    if len(heard.segments):
+        recognized = speech_model.recognize(clip, Sound.open(path), speech_activity, options)
+    metadata: dict[str, Any] = {"n_words": len(recognized.words)} | events_metadata(recognized.events)
+    if len(recognized.segments):
         metadata |= {
-            name: ", ".join(map(str, heard.segments[name].drop_nulls().unique().sort()))
+            name: ", ".join(map(str, recognized.segments[name].drop_nulls().unique().sort()))
             for name in ("language", "quality", "model")
         }
-        metadata |= {f"timing_{name}": n for name, n in heard.words["timing"].value_counts().iter_rows()}
-    return ClipResult(heard.segments, metadata, also={"recognized_words": heard.words})
+        metadata |= {f"timing_{name}": n for name, n in recognized.words["timing"].value_counts().iter_rows()}
+    return ClipResult(recognized.segments, metadata, also={"recognized_words": recognized.words})
 
 
 def events_metadata(events: list[str]) -> dict[str, Any]:
-    """What happened on the way, as metadata of the materialisation; nothing where nothing did."""
+    """Return the events as metadata of the materialisation; empty if there are none."""
     return {"events": dg.MetadataValue.md("\n".join(f"- {event}" for event in events))} if events else {}
 
 
 class Attribution(dg.Config, extra="forbid"):
-    """How words find their speaker."""
+    """How words are attributed to speakers."""
 
     nearest_s: float = Field(
-        default=0.4, ge=0, description="A word that no turn holds is the nearest turn's within it."
+        default=0.4,
+        ge=0,
+        description="A word outside all turns belongs to the nearest turn, if it is no farther than this.",
     )
 
 
@@ -90,10 +92,10 @@ def _timeline(
     png = draw_timeline(speaker_turns, artifact, transcript_words, no_levels, names, (start_s, start_s + duration_s))
     draft = "draft" in artifact["quality"]
     said = "\n".join(
-        f"- {row['start_s']:.1f} s **{names.get(row['speaker'], 'nobody near')}**: {row['text']}"
+        f"- {row['start_s']:.1f} s **{names.get(row['speaker'], 'no speaker nearby')}**: {row['text']}"
         for row in artifact.head(SEGMENTS_SHOWN).iter_rows(named=True)
     )
-    note = "Draft quality: to find a passage by, not to publish.\n\n" if draft else ""
+    note = "Draft quality: good enough to find a passage, not to publish.\n\n" if draft else ""
     return f"{picture(png, 'speakers and words over time')}\n\n{note}{said}"
 
 
@@ -118,9 +120,9 @@ def transcript(
     audio_facts: pl.DataFrame,
     config: Attribution,
 ) -> ClipResult:
-    """What is said and by whom: segments of one speaker each; word by word in `transcript_words`."""
-    from vidassets.speech.transcript.transcript import transcript
+    """What is said and by whom: segments of one speaker each; `transcript_words` has the single words."""
+    from vidassets.speech.transcript.transcript import attribute_words
 
-    segments, words = transcript(clip, recognized_segments, recognized_words, exclusive_turns, config.nearest_s)
+    segments, words = attribute_words(clip, recognized_segments, recognized_words, exclusive_turns, config.nearest_s)
     metadata = {"n_words": len(words), "words_without_a_speaker": words["speaker"].null_count()}
     return ClipResult(segments, metadata, also={"transcript_words": words})

@@ -33,7 +33,7 @@ BLOCK_WINDOWS = 8192
 
 
 @dataclass(frozen=True)
-class Clustering:
+class SpeakerClustering:
     """Whose window each is.
 
     Attributes:
@@ -47,7 +47,7 @@ class Clustering:
     confidence: float | None
 
 
-def cluster_windows(embeddings: np.ndarray, stretches: np.ndarray, options: SpeakerOptions) -> Clustering:
+def cluster_windows(embeddings: np.ndarray, stretches: np.ndarray, options: SpeakerOptions) -> SpeakerClustering:
     """The windows' speakers.
 
     Memory is that of the embeddings and some 100 MB, however many windows there are.
@@ -58,17 +58,17 @@ def cluster_windows(embeddings: np.ndarray, stretches: np.ndarray, options: Spea
         options: how many speakers there are, or between how many.
     """
     if len(embeddings) == 0:
-        return Clustering(np.zeros(0, np.int64), 0, None)
+        return SpeakerClustering(np.zeros(0, np.int64), 0, None)
     fit = _Fit(embeddings, stretches)
     if options.n_speakers is not None:
         labels = fit.labels(options.n_speakers)
-        return Clustering(labels, int(labels.max()) + 1, None)
+        return SpeakerClustering(labels, int(labels.max()) + 1, None)
     return _estimated(
         fit, options.min_speakers or 1, options.max_speakers or max(MAX_ESTIMATE, options.min_speakers or 1)
     )
 
 
-def _estimated(fit: "_Fit", least: int, most: int) -> Clustering:
+def _estimated(fit: "_Fit", least: int, most: int) -> SpeakerClustering:
     """One more speaker as long as all of them are unlike, see `ALIKE`, and speak for 1.5 s.
 
     The confidence is the distance of the nearest decision to `ALIKE`, of those that made this number.
@@ -84,7 +84,7 @@ def _estimated(fit: "_Fit", least: int, most: int) -> Clustering:
             break
         labels, n_speakers = more, n_speakers + 1
     confidence = min(MAX_CONFIDENCE, MAX_CONFIDENCE * min(margins) / CONFIDENT_MARGIN) if margins else None
-    return Clustering(labels, int(labels.max()) + 1, confidence)
+    return SpeakerClustering(labels, int(labels.max()) + 1, confidence)
 
 
 class _Fit:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from vidassets.errors import InvalidSetting
-from vidassets.speech.models import Diarized, SpeakerOptions
-from vidassets.speech.speakers.clustering import Clustering, cluster_windows
-from vidassets.speech.speakers.turns import Told, Turn, diarized, spans_of_labels
+from vidassets.speech.models import Diarization, SpeakerOptions
+from vidassets.speech.speakers.clustering import SpeakerClustering, cluster_windows
+from vidassets.speech.speakers.turns import SpeakerFacts, Turn, spans_of_labels, tabulate_turns
 from vidassets.speech.speakers.voice_encoder import unit
 from vidassets.speech.speakers.voice_windows import VoiceWindows, window_edges
 
@@ -13,7 +13,7 @@ from vidassets.speech.speakers.voice_windows import VoiceWindows, window_edges
 MIN_VOICE_WINDOWS = 10
 
 
-def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarized:
+def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarization:
     """Who speaks when; of several channels, each is a person, else the windows are clustered.
 
     Raises:
@@ -23,13 +23,13 @@ def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diariz
     if windows.n_channels > 1:
         return _by_channel(clip, windows, options)
     clustering = cluster_windows(windows.embedding, windows.window_stretch, options)
-    told = Told(
+    told = SpeakerFacts(
         count_basis="given" if options.n_speakers is not None else "estimated",
         count_confidence=clustering.confidence,
         model=windows.model,
         events=_events(clustering, options),
     )
-    return diarized(clip, _turns(windows, clustering.labels), _voices(windows, clustering.labels), told)
+    return tabulate_turns(clip, _turns(windows, clustering.labels), _voices(windows, clustering.labels), told)
 
 
 def _consistent(options: SpeakerOptions) -> SpeakerOptions:
@@ -44,7 +44,7 @@ def _consistent(options: SpeakerOptions) -> SpeakerOptions:
     return SpeakerOptions(n if n is not None or least != most else least, least, most)
 
 
-def _by_channel(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarized:
+def _by_channel(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarization:
     turns = [
         Turn(start_s, end_s, int(channel))
         for (start_s, end_s), channel in zip(windows.stretch_s.tolist(), windows.stretch_channel, strict=True)
@@ -54,7 +54,7 @@ def _by_channel(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Di
     if options.n_speakers not in (None, n_speakers):
         events.append(f"{options.n_speakers} speakers were asked for; {n_speakers} channels hold speech, a person each")
     labels = windows.stretch_channel[windows.window_stretch]
-    return diarized(clip, turns, _voices(windows, labels), Told("channels", None, windows.model, events))
+    return tabulate_turns(clip, turns, _voices(windows, labels), SpeakerFacts("channels", None, windows.model, events))
 
 
 def _turns(windows: VoiceWindows, labels: np.ndarray) -> list[Turn]:
@@ -76,7 +76,7 @@ def _voices(windows: VoiceWindows, labels: np.ndarray) -> dict[int, np.ndarray]:
     }
 
 
-def _events(clustering: Clustering, options: SpeakerOptions) -> list[str]:
+def _events(clustering: SpeakerClustering, options: SpeakerOptions) -> list[str]:
     least = options.n_speakers or options.min_speakers or 0
     if 0 < clustering.n_speakers < least:
         return [

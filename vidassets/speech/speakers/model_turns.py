@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from vidassets.schemas.speech import SpeakerTurns
-from vidassets.speech.models import Diarized
-from vidassets.speech.speakers.turns import Told, Turn, diarized
+from vidassets.speech.models import Diarization
+from vidassets.speech.speakers.turns import SpeakerFacts, Turn, tabulate_turns
 
 
 @dataclass(frozen=True)
-class ToldApart:
+class ModelTurns:
     """What a diarization says.
 
     Attributes:
@@ -29,7 +29,9 @@ class ToldApart:
     embeddings: np.ndarray
 
 
-def diarized_by_model(clip: str, apart: ToldApart, start_s: float, duration_s: float, told: Told) -> Diarized:
+def tabulate_model_turns(
+    clip: str, apart: ModelTurns, start_s: float, duration_s: float, told: SpeakerFacts
+) -> Diarization:
     """Turns on the clip's clock, within the sound; the exclusive ones are the model's, not made of those that overlap.
 
     Args:
@@ -42,7 +44,7 @@ def diarized_by_model(clip: str, apart: ToldApart, start_s: float, duration_s: f
     numbers = {label: number for number, label in enumerate(apart.labels)}
     turns = _on_clock(apart.turns, numbers, start_s, duration_s)
     voices = {at: voice for at, voice in enumerate(apart.embeddings) if np.isfinite(voice).all() and voice.any()}
-    result = diarized(clip, turns, voices, told)
+    result = tabulate_turns(clip, turns, voices, told)
     names = {number: f"S{at}" for at, number in enumerate(dict.fromkeys(turn.label for turn in turns))}
     rows = [
         (clip, at, turn.start_s, turn.end_s, names[turn.label])

@@ -19,7 +19,7 @@ class _Likest(NamedTuple):
     runner_up_similarity: float | None = None
 
 
-def speaker_names(
+def name_speakers(
     clip: str,
     speakers: pl.DataFrame,
     turns: pl.DataFrame,

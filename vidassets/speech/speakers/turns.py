@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from vidassets.schemas.speech import Speakers, SpeakerTurns
-from vidassets.speech.models import Diarized
+from vidassets.speech.models import Diarization
 from vidassets.speech.speakers.voice_encoder import unit
 
 
@@ -21,7 +21,7 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Told:
+class SpeakerFacts:
     """What is told of the speakers besides their turns; see `speech_schemas.Speakers`."""
 
     count_basis: Literal["given", "estimated", "channels"]
@@ -30,7 +30,9 @@ class Told:
     events: Sequence[str] = ()
 
 
-def diarized(clip: str, turns: Sequence[Turn], voices: Mapping[int, np.ndarray], told: Told) -> Diarized:
+def tabulate_turns(
+    clip: str, turns: Sequence[Turn], voices: Mapping[int, np.ndarray], told: SpeakerFacts
+) -> Diarization:
     """The tables of a clip's turns: its speakers are S0, S1 … in the order in which they first speak.
 
     Args:
@@ -56,7 +58,7 @@ def diarized(clip: str, turns: Sequence[Turn], voices: Mapping[int, np.ndarray],
         for label, name in names.items()
     ]
     speakers = pl.DataFrame(rows, schema=Speakers.create_empty().schema)
-    return Diarized(_table(clip, joined, names), _table(clip, exclusive(joined), names), speakers, list(told.events))
+    return Diarization(_table(clip, joined, names), _table(clip, exclusive(joined), names), speakers, list(told.events))
 
 
 def exclusive(turns: Sequence[Turn]) -> list[Turn]:
@@ -74,7 +76,7 @@ def exclusive(turns: Sequence[Turn]) -> list[Turn]:
     return sorted(_joined(apart))
 
 
-def told_by_channels(clip: str, activity: pl.DataFrame, model: str) -> Diarized:
+def diarize_channels(clip: str, activity: pl.DataFrame, model: str) -> Diarization:
     """A person on each channel: what is spoken on it is theirs. Overlap is true here; a voice that leaks is not seen.
 
     Speakers are numbered by first speech, not by channel, and have no embedding.
@@ -85,7 +87,7 @@ def told_by_channels(clip: str, activity: pl.DataFrame, model: str) -> Diarized:
         model: which was not asked.
     """
     turns = [Turn(*row) for row in activity.select("start_s", "end_s", "channel").iter_rows()]
-    return diarized(clip, turns, {}, Told("channels", None, model))
+    return tabulate_turns(clip, turns, {}, SpeakerFacts("channels", None, model))
 
 
 def channels_of_speakers(turns: pl.DataFrame, activity: pl.DataFrame) -> dict[str, int]:

@@ -26,7 +26,7 @@ class Reference(NamedTuple):
     samples: np.ndarray
 
 
-def voice_bank(references: Iterable[Reference], speakers: SpeakerModel) -> pl.DataFrame:
+def embed_references(references: Iterable[Reference], speakers: SpeakerModel) -> pl.DataFrame:
     """One row per recording, in order of person and recording; columns in `speech_schemas.VoiceBank`.
 
     Args:
@@ -50,7 +50,7 @@ def voice_bank(references: Iterable[Reference], speakers: SpeakerModel) -> pl.Da
             "person": person,
             "recording": recording,
             "speech_s": speech_s,
-            "embedding": speakers.embedding(samples).tolist(),
+            "embedding": speakers.embed_samples(samples).tolist(),
             "model": model,
         }
     return pl.DataFrame([rows[key] for key in sorted(rows)], schema=VoiceBank.create_empty().schema)

@@ -95,7 +95,7 @@ class VoiceWindows:
         return cls(**(found | {"model": made_by, "n_channels": int(found["n_channels"])}))
 
 
-def voice_windows(sound: Sound, activity: pl.DataFrame, encoder: Encoder, model: str) -> VoiceWindows:
+def embed_windows(sound: Sound, activity: pl.DataFrame, encoder: Encoder, model: str) -> VoiceWindows:
     """The voice windows of a clip's speech; memory is bounded but for the result, 5 kB a second of speech.
 
     Args:
@@ -128,7 +128,7 @@ def voice_windows(sound: Sound, activity: pl.DataFrame, encoder: Encoder, model:
     )
 
 
-def embedding_of_samples(samples: np.ndarray, encoder: Encoder) -> np.ndarray:
+def embed_samples(samples: np.ndarray, encoder: Encoder) -> np.ndarray:
     """float32 (D,) of unit length: the voice in samples of one person, by the same windows as a clip's.
 
     Args:

@@ -15,7 +15,7 @@ PAD_S = 0.13
 MIN_SPEECH_S = 0.25  # silero-vad's own
 
 
-def speech_activity(
+def find_speech(
     clip: str,
     scores: pl.DataFrame,
     threshold: float,

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords
-from vidassets.speech.models import Recognized
+from vidassets.speech.models import RecognizedSpeech
 from vidassets.speech.transcript.windows import Window
 from vidassets.speech.transcript.word_times import PlacedWord, fill_times, place_words, words_of
 
@@ -33,7 +33,7 @@ class Heard:
     answer: dict[str, Any]
 
 
-def recognized(clip: str, heard: Sequence[Heard], model: str, events: Sequence[str] = ()) -> Recognized:
+def recognized(clip: str, heard: Sequence[Heard], model: str, events: Sequence[str] = ()) -> RecognizedSpeech:
     """Sentences and words in order of time; windows without a word leave nothing."""
     spoken = [one for one in heard if one.answer["text"]]
     sentences = [(one, text, words) for one in spoken for text, words in _sentences(one)]
@@ -62,7 +62,7 @@ def recognized(clip: str, heard: Sequence[Heard], model: str, events: Sequence[s
     lost = sum("sentences" in one.answer and not one.answer["sentences"] for one in spoken)
     if lost:
         events = [*events, f"{lost} of {len(spoken)} windows could not be aligned: their words' times are interpolated"]
-    return Recognized(
+    return RecognizedSpeech(
         pl.DataFrame(segments, schema=RecognizedSegments.create_empty().schema, orient="row"),
         pl.DataFrame(rows, schema=RecognizedWords.create_empty().schema, orient="row"),
         list(dict.fromkeys(events)),

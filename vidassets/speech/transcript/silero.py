@@ -53,7 +53,7 @@ class SileroNetwork:
             yield np.clip(np.asarray(scores), 0.0, 1.0)
 
 
-def silero_scores(clip: str, sound: Sound, network: SileroNetwork, model: str) -> pl.DataFrame:
+def score_speech(clip: str, sound: Sound, network: SileroNetwork, model: str) -> pl.DataFrame:
     """One row per window of 32 ms and channel; columns in `speech_schemas.SpeechScores`.
 
     Args:

@@ -26,7 +26,7 @@ PRONUNCIATION = re.compile(r"\(\d+\)$")
 
 
 @dataclass(frozen=True)
-class HeardWord:
+class DecodedWord:
     """A word, and when: seconds of the samples that it was heard in, or of the clip."""
 
     text: str
@@ -37,7 +37,7 @@ class HeardWord:
 class Decoder(Protocol):
     """Hears words in one utterance, whatever it heard before."""
 
-    def words(self, samples: np.ndarray) -> list[HeardWord]:
+    def words(self, samples: np.ndarray) -> list[DecodedWord]:
         """In order, in seconds from the first sample.
 
         Args:
@@ -67,7 +67,7 @@ class SphinxDecoder:
             loglevel="FATAL",
         )
 
-    def words(self, samples: np.ndarray) -> list[HeardWord]:
+    def words(self, samples: np.ndarray) -> list[DecodedWord]:
         """See `Decoder`; silence, breath and noise are no words."""
         pcm = np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16).tobytes()
         with self._lock:
@@ -78,7 +78,7 @@ class SphinxDecoder:
                 self._decoder.process_raw(pcm, full_utt=True)
             self._decoder.end_utt()
             return [
-                HeardWord(spelling(part.word), part.start_frame * FRAME_S, (part.end_frame + 1) * FRAME_S)
+                DecodedWord(spelling(part.word), part.start_frame * FRAME_S, (part.end_frame + 1) * FRAME_S)
                 for part in self._decoder.seg() or ()
                 if not FILLER.fullmatch(part.word)
             ]
@@ -93,7 +93,7 @@ def spelling(entry: str) -> str:
     return PRONUNCIATION.sub("", entry)
 
 
-def recognized_tables(
+def recognize_stretches(
     clip: str, sound: Sound, activity: pl.DataFrame, decoder: Decoder, longest_s: float, model: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Segments and words; columns in `speech_schemas.RecognizedSegments` and `RecognizedWords`.
@@ -161,9 +161,10 @@ def _parts(sound: Sound, activity: pl.DataFrame, longest_s: float) -> Iterator[t
         yield from ((channel, part) for part in pack_windows([(stretch[0], stretch[1])], longest_s, quietest_s))
 
 
-def _words_of(decoder: Decoder, sound: Sound, channel: int, part: Window) -> list[HeardWord]:
+def _words_of(decoder: Decoder, sound: Sound, channel: int, part: Window) -> list[DecodedWord]:
     """Words on the clip's clock; none reaches beyond the part."""
     words = decoder.words(sound.samples(part.start_s, part.end_s, channel))
     return [
-        HeardWord(word.text, part.start_s + word.start_s, min(part.start_s + word.end_s, part.end_s)) for word in words
+        DecodedWord(word.text, part.start_s + word.start_s, min(part.start_s + word.end_s, part.end_s))
+        for word in words
     ]

@@ -15,13 +15,13 @@ import polars as pl
 
 from vidassets.schemas.speech import Transcript, TranscriptWords
 
-# Chosen here: two pads of `speech_activity`. A turn that begins or ends later than its words does so by less.
+# Chosen here: two pads of `find_speech`. A turn that begins or ends later than its words does so by less.
 NEAREST_S = 0.4
 
 Row = dict[str, Any]
 
 
-def transcript(
+def attribute_words(
     clip: str, segments: pl.DataFrame, words: pl.DataFrame, exclusive_turns: pl.DataFrame, nearest_s: float = NEAREST_S
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Segments of one speaker each, and their words; columns in `speech_schemas.Transcript` and `TranscriptWords`.

@@ -5,7 +5,7 @@ import polars as pl
 
 from vidassets.media.sound import Sound
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechScores
-from vidassets.speech.models import RecognitionOptions, Recognized
+from vidassets.speech.models import RecognitionOptions, RecognizedSpeech
 
 FAILURE = "CUDA error: device-side assert triggered"
 
@@ -25,16 +25,18 @@ class OneWord(dg.ConfigurableResource, extra="forbid"):
     def activity_threshold(self) -> float:
         return 0.5
 
-    def speech_scores(self, clip: str, sound: Sound) -> pl.DataFrame:
+    def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
         row = {"clip": clip, "channel": 0, "window": 0, "start_s": 0.0, "end_s": sound.end_s}
         return _table(SpeechScores, row | {"score": 1.0, "model": "one word"})
 
-    def recognize(self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions) -> Recognized:
+    def recognize(
+        self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
+    ) -> RecognizedSpeech:
         if clip == self.fails_on:
             raise RuntimeError(FAILURE)
         row = {"clip": clip, "segment_index": 0, "channel": 0, "start_s": 0.0, "end_s": sound.end_s, "text": "yes"}
         segment = row | {"language": "en", "quality": "draft", "model": "one word"}
-        return Recognized(
+        return RecognizedSpeech(
             _table(RecognizedSegments, segment),
             _table(RecognizedWords, row | {"word_index": 0, "timing": "decoder"}),
             [f"{clip} was not listened to"],

@@ -5,10 +5,17 @@ import pytest
 from vidassets.errors import SpeechError
 from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.speakers.rttm import read_rttm, to_rttm
-from vidassets.speech.speakers.turns import Told, Turn, channels_of_speakers, diarized, exclusive, told_by_channels
+from vidassets.speech.speakers.turns import (
+    SpeakerFacts,
+    Turn,
+    channels_of_speakers,
+    diarize_channels,
+    exclusive,
+    tabulate_turns,
+)
 from vidassets_tests.speech.speakers.voices import activity, turns
 
-TOLD = Told("given", None, "net")
+TOLD = SpeakerFacts("given", None, "net")
 
 
 def spans(table: pl.DataFrame) -> list[tuple[float, float, str]]:
@@ -17,17 +24,17 @@ def spans(table: pl.DataFrame) -> list[tuple[float, float, str]]:
 
 
 def test_speakers_are_numbered_by_who_speaks_first():
-    told = diarized("clip", [Turn(2.0, 3.0, 0), Turn(0.0, 1.0, 7)], {}, TOLD)
+    told = tabulate_turns("clip", [Turn(2.0, 3.0, 0), Turn(0.0, 1.0, 7)], {}, TOLD)
     assert spans(told.turns) == [(0.0, 1.0, "S0"), (2.0, 3.0, "S1")]
 
 
 def test_turns_of_one_speaker_that_touch_become_one():
-    told = diarized("clip", [Turn(0.0, 1.0, 0), Turn(1.0, 2.0, 0)], {}, TOLD)
+    told = tabulate_turns("clip", [Turn(0.0, 1.0, 0), Turn(1.0, 2.0, 0)], {}, TOLD)
     assert spans(told.turns) == [(0.0, 2.0, "S0")]
 
 
 def test_overlap_is_kept_in_turns_and_counted():
-    told = diarized("clip", [Turn(0.0, 5.0, 0), Turn(4.0, 8.0, 1)], {}, TOLD)
+    told = tabulate_turns("clip", [Turn(0.0, 5.0, 0), Turn(4.0, 8.0, 1)], {}, TOLD)
     assert spans(told.turns) == [(0.0, 5.0, "S0"), (4.0, 8.0, "S1")]
     assert told.speakers.select("total_s", "overlapped_s", "n_turns").rows() == [(5.0, 1.0, 1), (4.0, 1.0, 1)]
 
@@ -49,19 +56,19 @@ def test_exclusive_turns_hold_each_moment_once(given, apart):
 
 
 def test_an_embedding_is_stored_at_unit_length_and_null_where_there_is_none():
-    told = diarized("clip", [Turn(0.0, 1.0, 0), Turn(1.0, 2.0, 1)], {0: np.array([3.0, 4.0])}, TOLD)
+    told = tabulate_turns("clip", [Turn(0.0, 1.0, 0), Turn(1.0, 2.0, 1)], {0: np.array([3.0, 4.0])}, TOLD)
     Speakers.validate(told.speakers)
     assert told.speakers["embedding"].to_list() == [pytest.approx([0.6, 0.8]), None]
 
 
 def test_no_turns_are_empty_valid_tables():
-    told = diarized("clip", [], {}, TOLD)
+    told = tabulate_turns("clip", [], {}, TOLD)
     assert (spans(told.turns), spans(told.exclusive), len(Speakers.validate(told.speakers))) == ([], [], 0)
 
 
 def test_each_channel_with_speech_is_a_speaker():
     both = pl.concat([activity((1.0, 4.0), channel=2), activity((0.0, 2.0), channel=1)])
-    told = told_by_channels("clip", both, "a model")
+    told = diarize_channels("clip", both, "a model")
     assert spans(told.turns) == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
     columns = told.speakers.select("count_basis", "overlapped_s", "embedding", "model").unique().rows()
     assert columns == [("channels", 1.0, None, "a model")]

@@ -7,7 +7,7 @@ from vidassets.errors import EmbeddingMismatch, SpeechError
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.speech.speakers import voice_windows as module
 from vidassets.speech.speakers.voice_encoder import EMBEDDING_SIZE, mel_spectrogram
-from vidassets.speech.speakers.voice_windows import VoiceWindows, embedding_of_samples, sounding, voice_windows
+from vidassets.speech.speakers.voice_windows import VoiceWindows, embed_samples, embed_windows, sounding
 from vidassets_tests.speech.speakers.voices import activity, buzz
 
 
@@ -55,25 +55,25 @@ def test_a_silent_stretch_does_not_sound():
 
 
 def test_windows_stand_for_a_tenth_of_a_second_of_their_stretch(tmp_path):
-    made = voice_windows(sound(tmp_path, buzz(120, 700, 4.0)), activity((0.5, 1.5), (2.0, 2.5)), BandShares(), "net")
+    made = embed_windows(sound(tmp_path, buzz(120, 700, 4.0)), activity((0.5, 1.5), (2.0, 2.5)), BandShares(), "net")
     assert made.stretch_s.tolist() == [[0.5, 1.5], [2.0, 2.5]]
     assert np.bincount(made.window_stretch).tolist() == [10, 5]
 
 
 def test_times_are_on_the_clips_clock(tmp_path):
     samples = np.concatenate([buzz(120, 700, 2.0), buzz(240, 1500, 2.0)])
-    here = voice_windows(sound(tmp_path, samples), activity((1.0, 3.0)), BandShares(), "net")
-    there = voice_windows(sound(tmp_path, samples, 90.0), activity((91.0, 93.0)), BandShares(), "net")
+    here = embed_windows(sound(tmp_path, samples), activity((1.0, 3.0)), BandShares(), "net")
+    there = embed_windows(sound(tmp_path, samples, 90.0), activity((91.0, 93.0)), BandShares(), "net")
     assert there.stretch_s.tolist() == [[91.0, 93.0]]
     assert np.array_equal(here.embedding, there.embedding)
 
 
 def test_groups_and_blocks_do_not_change_the_windows(tmp_path, monkeypatch):
     given = sound(tmp_path, buzz(120, 700, 3.0)), activity((0.1, 2.9)), BandShares(), "net"
-    whole = voice_windows(*given)
+    whole = embed_windows(*given)
     monkeypatch.setattr(module, "GROUP_WINDOWS", 4)
     monkeypatch.setattr(module, "BLOCK_S", 0.5)
-    parted = voice_windows(*given)
+    parted = embed_windows(*given)
     assert np.array_equal(whole.stretch_s, parted.stretch_s)
     np.testing.assert_allclose(whole.embedding, parted.embedding, atol=1e-3)
 
@@ -81,25 +81,25 @@ def test_groups_and_blocks_do_not_change_the_windows(tmp_path, monkeypatch):
 def test_each_channel_is_heard_apart(tmp_path):
     both = np.stack([buzz(120, 700, 2.0), buzz(240, 1500, 2.0)])
     stretches = activity((0.0, 2.0)).vstack(activity((0.0, 2.0), channel=1))
-    made = voice_windows(sound(tmp_path, both), stretches, BandShares(), "net")
+    made = embed_windows(sound(tmp_path, both), stretches, BandShares(), "net")
     assert (made.n_channels, made.stretch_channel.tolist()) == (2, [0, 1])
     assert float(made.embedding[10] @ made.embedding[-10]) < 0.5
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(0.0, id="no samples"), pytest.param(1.0, id="no speech")])
 def test_no_speech_has_no_windows_and_is_stored(tmp_path, seconds):
-    made = voice_windows(sound(tmp_path, silence(seconds)), activity(), BandShares(), "net")
+    made = embed_windows(sound(tmp_path, silence(seconds)), activity(), BandShares(), "net")
     again = VoiceWindows.from_bytes("clip", made.to_bytes(), "net")
     assert (again.embedding.shape, again.stretch_s.shape) == ((0, EMBEDDING_SIZE), (0, 2))
 
 
 def test_stored_windows_read_back_the_same(tmp_path):
-    made = voice_windows(sound(tmp_path, buzz(120, 700, 2.0)), activity((0.0, 2.0)), BandShares(), "net")
+    made = embed_windows(sound(tmp_path, buzz(120, 700, 2.0)), activity((0.0, 2.0)), BandShares(), "net")
     assert VoiceWindows.from_bytes("clip", made.to_bytes(), "net").to_bytes() == made.to_bytes()
 
 
 def test_stored_windows_of_another_model_are_refused(tmp_path):
-    made = voice_windows(sound(tmp_path, silence(0.0)), activity(), BandShares(), "net")
+    made = embed_windows(sound(tmp_path, silence(0.0)), activity(), BandShares(), "net")
     with pytest.raises(EmbeddingMismatch, match=r"model net.*names other"):
         VoiceWindows.from_bytes("clip", made.to_bytes(), "other")
 
@@ -112,11 +112,11 @@ def test_what_is_no_store_of_windows_is_refused(stored):
 
 def test_a_voice_does_not_depend_on_its_loudness():
     samples = buzz(120, 700, 2.0)
-    loud, soft = embedding_of_samples(samples, BandShares()), embedding_of_samples(samples * 0.1, BandShares())
+    loud, soft = embed_samples(samples, BandShares()), embed_samples(samples * 0.1, BandShares())
     np.testing.assert_allclose(loud, soft, atol=1e-4)
     assert np.linalg.norm(loud) == pytest.approx(1)
 
 
 def test_silence_has_no_voice():
     with pytest.raises(SpeechError, match="silence"):
-        embedding_of_samples(silence(1.0), BandShares())
+        embed_samples(silence(1.0), BandShares())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidassets.schemas.speech import SpeechActivity, SpeechScores
-from vidassets.speech.transcript.activity import speech_activity
+from vidassets.speech.transcript.activity import find_speech
 
 WINDOW_S = 0.1
 
@@ -24,7 +24,7 @@ def scored(score: list[float], channel: int = 0, start_s: float = 0.0) -> pl.Dat
 
 def stretches(score: list[float], **settings: float) -> list[tuple[float, float]]:
     exactly = {"min_silence_s": 0.0, "min_speech_s": 0.0, "pad_s": 0.0} | settings
-    table = SpeechActivity.validate(speech_activity("talk", scored(score), threshold=0.5, **exactly))
+    table = SpeechActivity.validate(find_speech("talk", scored(score), threshold=0.5, **exactly))
     return [(round(start_s, 9), round(end_s, 9)) for start_s, end_s in table.select("start_s", "end_s").rows()]
 
 
@@ -54,24 +54,24 @@ def test_stretches_of_speech_are_cut_out_of_scores(score, settings, expected):
 
 
 def test_stretches_are_on_the_clock_of_the_scores():
-    table = speech_activity("talk", scored([0.9, 0.9, 0.9], start_s=100.5), threshold=0.5)
+    table = find_speech("talk", scored([0.9, 0.9, 0.9], start_s=100.5), threshold=0.5)
     assert table.select("start_s", "end_s").row(0) == pytest.approx((100.5, 100.8))
 
 
 def test_channels_are_counted_and_cut_apart():
     both = pl.concat([scored([0, 0.9], channel=1), scored([0.9, 0, 0.9], channel=0)])
-    table = speech_activity("talk", both, threshold=0.5, min_silence_s=0, min_speech_s=0, pad_s=0)
+    table = find_speech("talk", both, threshold=0.5, min_silence_s=0, min_speech_s=0, pad_s=0)
     assert SpeechActivity.validate(table).select("channel", "stretch").rows() == [(0, 0), (0, 1), (1, 0)]
 
 
 def test_the_mean_score_is_that_of_the_speech_without_its_pad():
-    table = speech_activity("talk", scored([0, 0.8, 0.6, 0]), threshold=0.5, min_speech_s=0, pad_s=0.2)
+    table = find_speech("talk", scored([0, 0.8, 0.6, 0]), threshold=0.5, min_speech_s=0, pad_s=0.2)
     assert table["mean_score"].to_list() == pytest.approx([0.7])
 
 
 @given(st.lists(st.floats(0, 1, width=32), max_size=60), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_stretches_never_overlap_and_hold_every_window_that_reaches_the_threshold(score, silence_s, pad_s, threshold):
-    table = speech_activity("talk", scored(score), threshold, silence_s, min_speech_s=0, pad_s=pad_s)
+    table = find_speech("talk", scored(score), threshold, silence_s, min_speech_s=0, pad_s=pad_s)
     spans = SpeechActivity.validate(table).select("start_s", "end_s").rows()
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
     middles_s = [(at + 0.5) * WINDOW_S for at, one in enumerate(score) if np.float32(one) >= threshold]

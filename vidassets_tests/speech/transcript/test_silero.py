@@ -4,7 +4,7 @@ import pytest
 
 from vidassets.resources.packages import package_path
 from vidassets.schemas.speech import SpeechScores
-from vidassets.speech.transcript.silero import CONTEXT_SAMPLES, WINDOW_SAMPLES, SileroNetwork, silero_scores
+from vidassets.speech.transcript.silero import CONTEXT_SAMPLES, WINDOW_SAMPLES, SileroNetwork, score_speech
 from vidassets_tests.speech.recordings import recording, spoken
 
 
@@ -67,25 +67,25 @@ def test_every_window_is_scored_whatever_the_blocks(network, voice):
 
 def test_scores_are_on_the_clips_clock_and_end_with_the_sound(network, voice, tmp_path):
     sound = recording(tmp_path, voice[:20_001], start_s=-2.5)
-    table = SpeechScores.validate(silero_scores("talk", sound, network, "silero-vad"))
+    table = SpeechScores.validate(score_speech("talk", sound, network, "silero-vad"))
     assert table["start_s"][:2].to_list() == pytest.approx([-2.5, -2.468])
     assert table["end_s"][-2:].to_list() == pytest.approx([-2.5 + 39 * 0.032, sound.end_s])
 
 
 def test_channels_are_scored_apart(network, voice, tmp_path):
     samples = np.stack([np.zeros(48_000, np.float32), voice[:48_000]])
-    table = silero_scores("talk", recording(tmp_path, samples), network, "silero-vad")
+    table = score_speech("talk", recording(tmp_path, samples), network, "silero-vad")
     highest = SpeechScores.validate(table).group_by("channel", maintain_order=True).max()
     assert (highest["score"] > 0.5).to_list() == [False, True]
 
 
 def test_a_sound_longer_than_a_block_is_scored_as_one(network, voice, tmp_path):
     samples = np.tile(voice, 5)[: 22 * 16000]
-    table = silero_scores("talk", recording(tmp_path, samples), network, "silero-vad")
+    table = score_speech("talk", recording(tmp_path, samples), network, "silero-vad")
     np.testing.assert_allclose(table["score"], scores_of(network, samples, 100), atol=1e-2)
     assert table["start_s"].diff().drop_nulls().to_numpy() == pytest.approx(0.032)
 
 
 def test_no_sound_has_no_scores(network, tmp_path):
-    table = silero_scores("talk", recording(tmp_path, np.zeros(0, np.float32)), network, "silero-vad")
+    table = score_speech("talk", recording(tmp_path, np.zeros(0, np.float32)), network, "silero-vad")
     assert len(SpeechScores.validate(table)) == 0

@@ -5,7 +5,7 @@ import pytest
 from vidassets.media.sound import Sound
 from vidassets.resources.packages import package_path
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechActivity
-from vidassets.speech.transcript.sphinx import Decoder, HeardWord, SphinxDecoder, recognized_tables
+from vidassets.speech.transcript.sphinx import DecodedWord, Decoder, SphinxDecoder, recognize_stretches
 from vidassets_tests.speech.recordings import FIRST_SENTENCE, recording, spoken, truth
 
 
@@ -15,10 +15,10 @@ class Metronome:
     def __init__(self) -> None:
         self.heard_s: list[float] = []
 
-    def words(self, samples: np.ndarray) -> list[HeardWord]:
+    def words(self, samples: np.ndarray) -> list[DecodedWord]:
         self.heard_s.append(len(samples) / 16000)
         seconds = range(-(-len(samples) // 16000))
-        return [HeardWord("tick", at + 0.2, at + 0.6) for at in seconds if samples[at * 16000 :][:16000].any()]
+        return [DecodedWord("tick", at + 0.2, at + 0.6) for at in seconds if samples[at * 16000 :][:16000].any()]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def active(*spans: tuple[float, float], channel: int = 0) -> pl.DataFrame:
 
 
 def tables(sound: Sound, activity: pl.DataFrame, decoder: Decoder, longest_s: float = 30.0):
-    segments, words = recognized_tables("talk", sound, activity, decoder, longest_s, "drawn")
+    segments, words = recognize_stretches("talk", sound, activity, decoder, longest_s, "drawn")
     return RecognizedSegments.validate(segments), RecognizedWords.validate(words)
 
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeakerTurns, Transcript, TranscriptWords
-from vidassets.speech.transcript.transcript import transcript
+from vidassets.speech.transcript.transcript import attribute_words
 
 Word = tuple[str, float, float]
 
@@ -49,7 +49,7 @@ def turns(*spans: tuple[float, float, str]) -> pl.DataFrame:
 
 
 def told(tables: tuple[pl.DataFrame, pl.DataFrame], *spans: tuple[float, float, str], **settings: float):
-    segments, words = transcript("talk", *tables, turns(*spans), **settings)
+    segments, words = attribute_words("talk", *tables, turns(*spans), **settings)
     return Transcript.validate(segments), TranscriptWords.validate(words)
 
 
