@@ -7,8 +7,8 @@ augmentation, one thread, in one process; ways take turns. CPU-ms are of the pro
 - old: as a reader of such files was written: for each crop opens the file, reads, decodes, and transforms a
   Pillow picture (resize to 1.25 × the target, rotation, centre crop, tensor).
 - old, file kept open: the same without opening it anew.
-- dataset, one by one: `SpatterDataset`, an item at a time.
-- dataset, by batch: `SpatterDataset` as a `DataLoader` reads it.
+- dataset, one by one: `TorchCrops`, an item at a time.
+- dataset, by batch: `TorchCrops` as a `DataLoader` reads it.
 - dataset, unpacked: the same, its JPEGs laid out plainly beforehand; the last line tells what that costs, once.
 - decoding alone: `cv2.imdecode` of the same JPEGs in memory; what no reader can be under.
 """
@@ -30,7 +30,7 @@ from rich.table import Table
 from torch import Tensor
 
 from vidassets.spatter.crops.crops_file import CropsFile
-from vidassets.spatter.dataset.dataset import SpatterDataset
+from vidassets.spatter.dataset.torch_crops import TorchCrops
 
 BATCH = 1024
 TARGET_PX = 32
@@ -79,12 +79,12 @@ def old_transform(jpeg: bytes, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous().float().div(255)
 
 
-def ways(path: Path, rows: pl.DataFrame, unpacked: SpatterDataset) -> dict[str, Batch]:
+def ways(path: Path, rows: pl.DataFrame, unpacked: TorchCrops) -> dict[str, Batch]:
     """Each takes the numbers of a batch and makes its tensor."""
     rng = np.random.default_rng(2)
     places = rows.select("dataset", "ds_idx").rows()
     kept = h5py.File(path)
-    crops = SpatterDataset(rows, augment=True)
+    crops = TorchCrops(rows, augment=True)
     in_memory = [np.frombuffer(jpeg, np.uint8) for stored in kept.values() for jpeg in stored[:1000]]
 
     def old(numbers: np.ndarray) -> object:
@@ -125,7 +125,7 @@ def measured(path: Path, folder: Path) -> Table:
     rows = rows_of(path)
     shuffled = np.random.default_rng(3).permutation(rows.height)
     started = time.process_time()
-    unpacked = SpatterDataset(rows, augment=True, unpack_in=folder)
+    unpacked = TorchCrops(rows, augment=True, unpack_in=folder)
     unpack_ms = (time.process_time() - started) / rows.height * 1000
     readers = ways(path, rows, unpacked)
     cpu_ms: dict[str, list[float]] = {name: [] for name in readers}

@@ -64,10 +64,10 @@ def write_recording(path: Path, frames: Iterator[av.VideoFrame]) -> None:
 
 
 def ours(video: Path, crops: Path) -> None:
-    from vidassets.spatter.crops.extraction import extract
+    from vidassets.spatter.crops.extraction import extract_crops
 
     cv2.setNumThreads(1)
-    extract("b", str(video), crops)
+    extract_crops("b", str(video), crops)
 
 
 def plain(video: Path, crops: Path) -> None:

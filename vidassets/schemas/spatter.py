@@ -1,4 +1,4 @@
-"""The tables of spatter: crops, what they were learned from, what is said of them. Conventions as in `schemas.py`."""
+"""The tables of spatter: crops, labels, training, predictions, verdicts, types. Conventions: see `schemas/clips.py`."""
 
 import dataframely as dy
 
@@ -6,13 +6,15 @@ from vidassets.schemas.clips import KEY_PATTERN, ClipTable
 
 
 class SpatterPredictions(ClipTable):
-    """What the classifier says of every crop of a build, and how it sees it. P(high flow): 0 is low, 1 is high."""
+    """The classifier's probability of high gas flow and its embedding, for every crop of a build."""
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
-    probability = dy.Float32(nullable=True, min=0, max=1, description="of high gas flow; null where excluded")
+    probability = dy.Float32(
+        nullable=True, min=0, max=1, description="of high gas flow: 0 is low, 1 is high; null if excluded"
+    )
     excluded = dy.String(nullable=True, regex=r"^(undecodable|all black)$", description="why it was not scored")
-    embedding = dy.List(dy.Float32(), nullable=True, description="penultimate layer; comparable within one model only")
+    embedding = dy.List(dy.Float32(), nullable=True, description="penultimate layer; comparable only within one model")
     model = dy.String(regex=r"^[0-9a-f]{16}$", description="sha256 of the ONNX file, 16 hex digits")
 
     @dy.rule()
@@ -37,15 +39,17 @@ class SpatterVerdicts(ClipTable):
     """Whether a build ran under low or high gas flow; one row per build."""
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
-    n_crops = dy.Int64(min=0, description="scored")
+    n_crops = dy.Int64(min=0, description="crops with a probability")
     n_excluded = dy.Int64(min=0)
     n_layers = dy.Int64(min=0)
     probability = dy.Float64(nullable=True, min=0, max=1, description="of high gas flow, mean over crops")
     low = dy.Float64(nullable=True, min=0, max=1, description="lower end of the interval")
     high = dy.Float64(nullable=True, min=0, max=1, description="upper end of the interval")
-    interval = dy.String(nullable=True, regex=r"^(layer bootstrap|wilson)$", description="how it was found")
+    interval = dy.String(
+        nullable=True, regex=r"^(layer bootstrap|wilson)$", description="method by which it was computed"
+    )
     verdict = dy.String(regex=r"^(low|high|undecided)$")
-    reason = dy.String(nullable=True, description="why it is undecided")
+    reason = dy.String(nullable=True, description="why the verdict is undecided")
 
 
 class SpatterDrift(ClipTable):
@@ -54,28 +58,33 @@ class SpatterDrift(ClipTable):
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     n_crops = dy.Int64(min=0)
     stability_index = dy.Float64(nullable=True, min=0, description="PSI of the embeddings' distances")
-    threshold = dy.Float64(nullable=True, min=0, description="of the index; more raises the alarm")
-    outlying_share = dy.Float64(nullable=True, min=0, max=1, description="crops farther out than 99 % of training's")
+    threshold = dy.Float64(nullable=True, min=0, description="a higher stability_index raises the alarm")
+    outlying_share = dy.Float64(
+        nullable=True, min=0, max=1, description="crops at a greater distance than 99 % of the training crops"
+    )
     alarm = dy.Bool()
-    detail = dy.String(description="the same in a sentence")
+    detail = dy.String(description="the other columns as a sentence")
 
 
 class SpatterTypes(ClipTable):
-    """Which kind of spatter a crop shows: found by clustering, named by people."""
+    """The type of spatter that each crop shows: found by clustering, named by people."""
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
-    cluster = dy.Int32(min=0, description="0, 1, 2 … by mean area, the smallest first")
-    cluster_confidence = dy.Float32(min=0, max=1, description="1 at its centre, 0 on the border to another")
-    label = dy.String(nullable=True, description="a person's word, or the pseudo-label; null where neither is sure")
+    cluster = dy.Int32(min=0, description="0, 1, 2 … in order of increasing mean area")
+    cluster_confidence = dy.Float32(min=0, max=1, description="1 at the cluster's centre, 0 on the border with another")
+    label = dy.String(nullable=True, description="given by a person, or a pseudo-label; null if neither is available")
     label_source = dy.String(nullable=True, regex=r"^(person|pseudo)$")
     label_confidence = dy.Float32(
-        nullable=True, min=0, max=1, description="of the likeliest label, also where it is not given; 1 for a person's"
+        nullable=True,
+        min=0,
+        max=1,
+        description="of the most likely label, even if `label` is null; 1 if given by a person",
     )
 
 
 class SpatterTypeFacts(dy.Schema):
-    """What is measured of each cluster of `SpatterTypes`."""
+    """Measurements of each cluster of `SpatterTypes`."""
 
     cluster = dy.Int32(primary_key=True, min=0)
     n_crops = dy.Int64(min=1)
@@ -85,11 +94,11 @@ class SpatterTypeFacts(dy.Schema):
     peak_brightness = dy.Float64(min=0, max=1, description="mean")
     eccentricity = dy.Float64(min=0, max=1, description="mean; 0 is round")
     probability = dy.Float64(min=0, max=1, description="of high gas flow, mean")
-    description = dy.String(description="the same in a sentence")
+    description = dy.String(description="the other columns as a sentence")
 
 
 class SpatterTypeCounts(dy.Schema):
-    """How good each number of clusters is; the one that was taken is marked."""
+    """Quality of each candidate number of clusters; the chosen number is marked."""
 
     n_clusters = dy.Int32(primary_key=True, min=2)
     silhouette = dy.Float64(min=-1, max=1)
@@ -98,7 +107,7 @@ class SpatterTypeCounts(dy.Schema):
 
 
 class SpatterLabelRequests(ClipTable):
-    """The crops most worth a person's label, the most telling first; exported as CSV to be filled in."""
+    """The crops that a person should label next, most useful first; also exported as a CSV to fill in."""
 
     rank = dy.Int32(primary_key=True, min=0)
     clip = dy.String(regex=KEY_PATTERN)
@@ -109,47 +118,53 @@ class SpatterLabelRequests(ClipTable):
     box_x2 = dy.Int32(min=0)
     box_y2 = dy.Int32(min=0)
     cluster = dy.Int32(min=0)
-    uncertainty = dy.Float64(min=0, max=1, description="1 minus the confidence in its label, else in its cluster")
+    uncertainty = dy.Float64(
+        min=0, max=1, description="1 minus the confidence in the label, or in the cluster if there is no label"
+    )
 
 
 class SpatterLabelDecisions(ClipTable):
-    """What people said of crops, in order; never changed, only added to. The last word on a crop counts.
+    """Labels that people gave to crops, in order. Rows are only appended; the last row for a crop counts.
 
-    A crop is told by its clip, time and box, which outlive a new extraction; its index does not.
+    A crop is identified by its clip, time and box, which stay valid after a new extraction; its index does not.
     """
 
-    decision = dy.Int32(primary_key=True, min=0, description="0, 1, 2 … in the order they were taken")
+    decision = dy.Int32(primary_key=True, min=0, description="0, 1, 2 … in the order in which they were made")
     clip = dy.String(regex=KEY_PATTERN)
     pts_s = dy.Float64()
     box_x1 = dy.Int32(min=0, description="pixels of the uncropped frame")
     box_y1 = dy.Int32(min=0)
     box_x2 = dy.Int32(min=0)
     box_y2 = dy.Int32(min=0)
-    label = dy.String(nullable=True, description="null takes an earlier label back")
+    label = dy.String(nullable=True, description="null withdraws an earlier label")
     labelled_by = dy.String(nullable=True)
 
 
 class SpatterIndex(dy.Schema):
-    """Every crop of all builds: where it lies, its label, and the part of each split it is in."""
+    """Every crop of all builds: where it is stored, its label, and its part in each split."""
 
     build = dy.String(primary_key=True, regex=KEY_PATTERN, description="partition key of the recording")
     event_index = dy.Int32(primary_key=True, min=0, description="foreign key: SpatterEvents")
     file = dy.String(description="the crops file (HDF5): a path or a URL")
-    dataset = dy.String(description="of that file")
+    dataset = dy.String(description="HDF5 dataset in that file")
     ds_idx = dy.Int32(min=0, description="index in the dataset")
     layer = dy.Int32(min=0)
-    label = dy.Int8(nullable=True, min=0, max=1, description="0 low, 1 high gas flow; null where nobody told")
+    label = dy.Int8(nullable=True, min=0, max=1, description="0 low, 1 high gas flow; null if unlabelled")
     position = dy.String(nullable=True, regex=r"^(left|mid|right)$")
-    labels_json = dy.String(nullable=True, description="every label of the build, a JSON object")
+    labels_json = dy.String(nullable=True, description="every label of the build, as a JSON object")
     excluded = dy.String(nullable=True, regex=r"^(undecodable|all black)$", description="why it is not used")
     split_random = dy.String(
-        nullable=True, regex=r"^(train|validation|test)$", description="by crop; null where not labelled or excluded"
+        nullable=True, regex=r"^(train|validation|test)$", description="by crop; null if unlabelled or excluded"
     )
     split_layer = dy.String(
-        nullable=True, regex=r"^(train|validation|test)$", description="layers kept whole; all null where impossible"
+        nullable=True,
+        regex=r"^(train|validation|test)$",
+        description="layers kept whole; all null if this split is impossible",
     )
     split_build = dy.String(
-        nullable=True, regex=r"^(train|validation|test)$", description="builds kept whole; all null where impossible"
+        nullable=True,
+        regex=r"^(train|validation|test)$",
+        description="builds kept whole; all null if this split is impossible",
     )
 
     @dy.rule()
@@ -167,7 +182,7 @@ class SpatterIndex(dy.Schema):
 
 
 class SpatterTraining(dy.Schema):
-    """How the classifier learned, epoch by epoch. Losses are binary cross-entropy, in nats a crop."""
+    """Training curve of the classifier, one row per epoch. Losses are binary cross-entropy in nats per crop."""
 
     epoch = dy.Int32(primary_key=True, min=1)
     train_loss = dy.Float64(min=0, description="mean over the epoch, while the weights change")
@@ -175,41 +190,43 @@ class SpatterTraining(dy.Schema):
     validation_loss = dy.Float64(min=0, description="at the end of the epoch")
     validation_accuracy = dy.Float64(min=0, max=1)
     seconds = dy.Float64(min=0)
-    best = dy.Bool(description="its weights were taken: the lowest validation loss")
+    best = dy.Bool(description="lowest validation loss: the weights of this epoch are used")
 
 
 class SpatterEvaluation(dy.Schema):
-    """How good the classifier is on crops it has not learned from. High flow is the positive class."""
+    """Metrics of the classifier on each part of a split. High flow is the positive class."""
 
-    split = dy.String(primary_key=True, description="how crops were parted: by random crop, by build, by layer")
+    split = dy.String(primary_key=True, description="how crops were split: by random crop, by build, by layer")
     part = dy.String(primary_key=True, regex=r"^(train|validation|test)$")
     n_crops = dy.Int64(min=1)
     true_low = dy.Int64(min=0)
-    false_high = dy.Int64(min=0, description="low flow, called high")
-    false_low = dy.Int64(min=0, description="high flow, called low")
+    false_high = dy.Int64(min=0, description="low flow, classified as high")
+    false_low = dy.Int64(min=0, description="high flow, classified as low")
     true_high = dy.Int64(min=0)
     accuracy = dy.Float64(min=0, max=1, description="at probability 0.5")
-    balanced_accuracy = dy.Float64(nullable=True, min=0, max=1, description="mean of both classes; null: one is absent")
-    roc_auc = dy.Float64(nullable=True, min=0, max=1, description="null: one class is absent")
-    log_loss = dy.Float64(min=0, description="binary cross-entropy, nats a crop")
+    balanced_accuracy = dy.Float64(
+        nullable=True, min=0, max=1, description="mean recall of both classes; null if a class is absent"
+    )
+    roc_auc = dy.Float64(nullable=True, min=0, max=1, description="null if a class is absent")
+    log_loss = dy.Float64(min=0, description="binary cross-entropy, nats per crop")
     brier_score = dy.Float64(min=0, max=1, description="mean squared error of the probability")
     calibration_error = dy.Float64(min=0, max=1, description="expected calibration error, 15 bins")
 
 
 class SpatterBuildAccuracy(dy.Schema):
-    """How good the classifier is on each build."""
+    """Accuracy of the classifier on each build."""
 
     split = dy.String(primary_key=True)
     part = dy.String(primary_key=True, regex=r"^(train|validation|test)$")
     build = dy.String(primary_key=True, regex=KEY_PATTERN)
     n_crops = dy.Int64(min=1)
-    label = dy.Int8(min=0, max=1, nullable=True, description="0 low, 1 high; null: the build's crops have both")
+    label = dy.Int8(min=0, max=1, nullable=True, description="0 low, 1 high; null if the build's crops have both")
     accuracy = dy.Float64(min=0, max=1)
-    probability = dy.Float64(min=0, max=1, description="of high gas flow, mean over its crops")
+    probability = dy.Float64(min=0, max=1, description="of high gas flow, mean over the build's crops")
 
 
 class SpatterSearch(dy.Schema):
-    """Every classifier that the search for a better recipe has tried."""
+    """Every classifier that the recipe search has tried."""
 
     trial = dy.Int32(primary_key=True, min=0)
     architecture = dy.String()
@@ -218,11 +235,11 @@ class SpatterSearch(dy.Schema):
     learning_rate = dy.Float64(min=0)
     state = dy.String(regex=r"^(complete|failed)$")
     error = dy.String(nullable=True, description="why it failed")
-    validation_accuracy = dy.Float64(nullable=True, min=0, max=1, description="of its best epoch")
-    validation_loss = dy.Float64(nullable=True, min=0, description="of its best epoch")
+    validation_accuracy = dy.Float64(nullable=True, min=0, max=1, description="of the best epoch")
+    validation_loss = dy.Float64(nullable=True, min=0, description="of the best epoch")
     best_epoch = dy.Int32(nullable=True, min=1)
     n_parameters = dy.Int64(nullable=True, min=1)
-    latency_ms = dy.Float64(nullable=True, min=0, description="of one crop in a batch, on one CPU thread; varies")
+    latency_ms = dy.Float64(nullable=True, min=0, description="per crop in a batch, on one CPU thread; varies")
     pareto = dy.Bool(description="no other trial is as accurate with fewer parameters, or more accurate with as few")
 
 
@@ -231,27 +248,29 @@ class SpatterEvents(ClipTable):
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     event_index = dy.Int32(primary_key=True, min=0, description="0, 1, 2 …")
-    frame = dy.Int64(min=0, description="the frame it is on, counted from start_frame; the next one differs from it")
-    video_frame = dy.Int64(min=0, description="the same, counted from the beginning of the video")
+    frame = dy.Int64(
+        min=0, description="frame that shows the crop, counted from start_frame; it was compared with the next frame"
+    )
+    video_frame = dy.Int64(min=0, description="the same frame, counted from the beginning of the video")
     pts_s = dy.Float64(description="presentation time of that frame")
-    layer = dy.Int32(min=0, description="0, 1, 2 …; a new one after a pause longer than layer_gap_frames")
+    layer = dy.Int32(min=0, description="0, 1, 2 …; a pause longer than layer_gap_frames starts a new layer")
     box_x1 = dy.Int32(min=0, description="bounding box of the contour, pixels of the uncropped frame, half-open")
     box_y1 = dy.Int32(min=0)
     box_x2 = dy.Int32(min=1)
     box_y2 = dy.Int32(min=1)
     area_px = dy.Float64(min=0, description="enclosed by the contour")
-    mean_brightness = dy.Float64(min=0, max=1, description="gray of the crop")
-    peak_brightness = dy.Float64(min=0, max=1, description="gray of the crop")
+    mean_brightness = dy.Float64(min=0, max=1, description="gray level of the crop")
+    peak_brightness = dy.Float64(min=0, max=1, description="gray level of the crop")
     eccentricity = dy.Float64(min=0, max=1, description="of the ellipse with the contour's moments: 0 circle, 1 line")
     orientation_deg = dy.Float64(
         min=0, max_exclusive=180, description="from the x axis to the ellipse's long axis, clockwise as seen"
     )
-    dataset = dy.String(description="of the crops file (HDF5)")
+    dataset = dy.String(description="HDF5 dataset in the crops file")
     ds_idx = dy.Int32(min=0, description="index in the dataset")
 
 
 class SpatterFrameLog(ClipTable):
-    """One row per pair of consecutive frames that was compared, by the earlier one."""
+    """One row per compared pair of consecutive frames, identified by the earlier frame."""
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     frame = dy.Int64(primary_key=True, min=0, description="counted from start_frame")
@@ -260,19 +279,19 @@ class SpatterFrameLog(ClipTable):
 
 
 class SpatterBuildLabels(dy.Schema):
-    """What a table that people keep tells of builds."""
+    """Labels of builds, from a table that people maintain."""
 
     build = dy.String(primary_key=True, description="partition key of the recording")
     gas_flow = dy.String(nullable=True, regex=r"^(low|high)$")
     position = dy.String(nullable=True, regex=r"^(left|mid|right)$")
-    labels_json = dy.String(nullable=True, description="every label of the build, a JSON object")
+    labels_json = dy.String(nullable=True, description="every label of the build, as a JSON object")
 
 
 class SpatterConsistency(dy.Schema):
-    """What crops without a label add to a few with one: consistency training beside supervised, on the same labels."""
+    """Accuracy of consistency training, which adds unlabelled crops, and of supervised training on the same labels."""
 
-    n_labelled = dy.Int32(primary_key=True, min=1, description="crops with a label, of gas flow")
+    n_labelled = dy.Int32(primary_key=True, min=1, description="crops labelled with a gas flow")
     n_unlabelled = dy.Int32(min=1)
-    n_test = dy.Int32(min=1, description="crops that neither has seen")
+    n_test = dy.Int32(min=1, description="crops that neither training has seen")
     supervised_accuracy = dy.Float64(min=0, max=1)
     consistency_accuracy = dy.Float64(min=0, max=1)

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.spatter.crop_sets import CropChoice, CropSets, crop_sets, split_of
+from vidassets.assets.spatter.crop_sets import CropChoice, CropSets, open_crop_sets, split_of
 from vidassets.errors import InputsAwaited
 from vidassets.graph.artifact import Blob
 from vidassets.graph.clip_asset import ClipResult
@@ -127,7 +127,7 @@ def spatter_classifier(
 
     recipe, split = recipe_of(config), split_of(spatter_index, config)
     opened, folder = store.open(), trainer.under_way(store, "spatter_classifier")
-    with crop_sets(spatter_index, opened, config, split) as sets:
+    with open_crop_sets(spatter_index, opened, config, split) as sets:
         _check_enough(sets)
         told = fingerprint(recipe, data=sets.data_hash)
         _forget_others(folder, told)
@@ -144,7 +144,7 @@ def spatter_classifier(
                 tracked.artifact(name, content)
     evaluations, accuracies = learned.table("metrics"), learned.table("builds")
     if config.compare_with_random and split != RANDOM:
-        with crop_sets(spatter_index, opened, config, RANDOM) as sets:
+        with open_crop_sets(spatter_index, opened, config, RANDOM) as sets:
             leaky = _learn(sets, RANDOM, recipe, trainer, folder / told, None)
         evaluations, accuracies = (
             pl.concat([evaluations, leaky.table("metrics")]),
@@ -224,7 +224,7 @@ def _drift_reference(onnx: bytes, sets: CropSets) -> bytes:
     import numpy as np
     import torch
 
-    from vidassets.spatter.verdicts.drift import drift_reference
+    from vidassets.spatter.verdicts.drift import fit_drift_reference
     from vidassets.spatter.verdicts.prediction import CropClassifier
 
     classifier = CropClassifier(onnx)
@@ -236,7 +236,7 @@ def _drift_reference(onnx: bytes, sets: CropSets) -> bytes:
             embeddings.append(classifier.score(pictures).embedding)
         labels.append(crops.labels.numpy().astype(int))
         of_builds += crops.crops["build"].to_list()
-    return drift_reference(
+    return fit_drift_reference(
         np.concatenate(embeddings), np.concatenate(labels), np.array(of_builds), classifier.model
     ).to_bytes()
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.spatter.crop_sets import CropChoice, crop_sets, split_of
+from vidassets.assets.spatter.crop_sets import CropChoice, open_crop_sets, split_of
 from vidassets.errors import InvalidSetting
 from vidassets.graph.dataset_asset import dataset_asset
 from vidassets.graph.partitions import builds
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from vidassets.spatter.dataset.dataset import SpatterDataset
+    from vidassets.spatter.dataset.torch_crops import TorchCrops
 
 
 class ConsistencyComparison(CropChoice):
@@ -53,7 +53,7 @@ def _logits() -> "nn.Module":
     return Logits()
 
 
-def _drawn(crops: "SpatterDataset", at_most: int, rng: "np.random.Generator") -> "tuple[NDArray, NDArray]":
+def _drawn(crops: "TorchCrops", at_most: int, rng: "np.random.Generator") -> "tuple[NDArray, NDArray]":
     """Some crops float32 (N, 3, 32, 32) and their classes int64 (N,), in random order."""
     import numpy as np
 
@@ -84,7 +84,7 @@ def spatter_consistency(spatter_index: pl.DataFrame, config: ConsistencyComparis
 
     rng, rows = np.random.default_rng(config.seed), []
     with (
-        crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as sets,
+        open_crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as sets,
         torch_held_to("cpu", 1),
     ):
         crops, classes = _drawn(sets.train, config.max_crops, rng)

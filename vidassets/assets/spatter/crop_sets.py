@@ -1,4 +1,4 @@
-"""The crops of an index as what a network learns from, opened from the store for as long as it takes."""
+"""Open the crops of an index as the training, validation and test sets of a network."""
 
 import hashlib
 import json
@@ -18,40 +18,42 @@ from vidassets.errors import InputsAwaited, OneClassOnly
 from vidassets.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from vidassets.spatter.dataset.dataset import SpatterDataset
+    from vidassets.spatter.dataset.torch_crops import TorchCrops
 
 ADVISED = "advised"
 CROPS = ("spatter_crops", "h5")
 
 
 class CropChoice(dg.Config, extra="forbid"):
-    """Which crops are learned from, and as what."""
+    """Which crops the network is trained on, and in which form."""
 
     split: Literal["advised", "split_build", "split_layer", "split_random"] = Field(
-        default=ADVISED, description="How training, validation and test are parted. advised: the strictest there is."
+        default=ADVISED, description="Split into training, validation and test. advised: the strictest one available."
     )
-    colour: Literal["rgb", "gray"] = Field(default="rgb", description="gray: on three channels.")
+    colour: Literal["rgb", "gray"] = Field(default="rgb", description="gray: repeated on three channels.")
     high_share: float | None = Field(
-        default=None, gt=0, lt=1, description="High flow among the crops learned from. None: as they are."
+        default=None, gt=0, lt=1, description="Share of high flow among the training crops. None: unchanged."
     )
-    seed: int = Field(default=1234, ge=0, description="Of weights, order, turns, and of crops left out for the share.")
+    seed: int = Field(
+        default=1234, ge=0, description="Seed of weights, order, rotations, and crops left out for the share."
+    )
 
 
 @dataclass(frozen=True)
 class CropSets:
-    """The three parts of a split."""
+    """The three parts of a split, and a hash of what is learned from and evaluated on."""
 
-    train: "SpatterDataset"
-    validation: "SpatterDataset"
-    test: "SpatterDataset"
+    train: "TorchCrops"
+    validation: "TorchCrops"
+    test: "TorchCrops"
     data_hash: str
 
 
 def split_of(index: pl.DataFrame, choice: CropChoice) -> str:
-    """The split in force.
+    """Return the column of the index that holds the chosen split.
 
     Raises:
-        InputsAwaited: a class is missing, so that nothing can be learned yet.
+        InputsAwaited: a class is missing, so nothing can be learned yet.
     """
     from vidassets.spatter.dataset.splits import advised_split, check_both_classes
 
@@ -63,14 +65,14 @@ def split_of(index: pl.DataFrame, choice: CropChoice) -> str:
 
 
 @contextmanager
-def crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, split: str) -> Iterator[CropSets]:
-    """The parts, decoded from a copy that is taken away when the block ends.
+def open_crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, split: str) -> Iterator[CropSets]:
+    """Yield the parts, backed by local copies of the crops that are deleted when the block ends.
 
     Raises:
-        InvalidSetting: the split could not be made of this index.
+        InvalidSetting: the index has no such split.
     """
-    from vidassets.spatter.dataset.dataset import SpatterDataset
     from vidassets.spatter.dataset.splits import crops_of
+    from vidassets.spatter.dataset.torch_crops import TorchCrops
 
     with ExitStack() as opened:
         builds = dict(index.select("file", "build").unique(maintain_order=True).iter_rows())
@@ -79,10 +81,10 @@ def crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, spl
         }
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="vidassets-crops-")))
 
-        def part(name: str) -> SpatterDataset:
+        def part(name: str) -> TorchCrops:
             inside = folder / name
             inside.mkdir()
-            crops = SpatterDataset(
+            crops = TorchCrops(
                 crops_of(index, split, name),
                 files=files,
                 augment=name == "train",
@@ -98,13 +100,13 @@ def crop_sets(index: pl.DataFrame, store: ArtifactStore, choice: CropChoice, spl
         yield CropSets(**parts, data_hash=_data_hash(parts, files.values(), choice))
 
 
-def _data_hash(parts: "dict[str, SpatterDataset]", files: Iterable[Path], choice: CropChoice) -> str:
-    """Of what is learned from and judged by: rows, labels, the crops files as they are now."""
-    chosen = {name: getattr(choice, name) for name in CropChoice.model_fields}
-    told = sha256(json.dumps(chosen, sort_keys=True).encode())
+def _data_hash(parts: "dict[str, TorchCrops]", files: Iterable[Path], choice: CropChoice) -> str:
+    """Return a hash of the settings, rows, labels and current crops files."""
+    settings = {name: getattr(choice, name) for name in CropChoice.model_fields}
+    digest = sha256(json.dumps(settings, sort_keys=True).encode())
     for name, crops in parts.items():
-        told.update(name.encode() + crops.crops.select("build", "dataset", "ds_idx", "label").write_csv().encode())
+        digest.update(name.encode() + crops.crops.select("build", "dataset", "ds_idx", "label").write_csv().encode())
     for path in files:
         with path.open("rb") as file:
-            told.update(hashlib.file_digest(file, "sha256").digest())
-    return told.hexdigest()[:16]
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

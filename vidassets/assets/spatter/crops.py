@@ -1,4 +1,4 @@
-"""Spatter of a build: where and when it is, and a crop of each."""
+"""Detect the spatter of a build: when and where it occurs, and a crop of each."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -23,44 +23,46 @@ if TYPE_CHECKING:
 
 
 class SpatterExtraction(dg.Config, extra="forbid"):
-    """What counts as spatter, and which part of a recording is looked at.
+    """What counts as spatter, and which part of a recording is examined.
 
-    What a recording's sidecar tells of itself, under `extraction`, stands above these.
+    The object `extraction` in a recording's sidecar overrides these settings for that recording.
     """
 
-    start_frame: int = Field(default=0, ge=0, description="The first frame looked at; frames are counted from here.")
-    left_bound: int = Field(default=0, ge=0, description="First column looked at.")
+    start_frame: int = Field(default=0, ge=0, description="First frame to examine; frames are counted from here.")
+    left_bound: int = Field(default=0, ge=0, description="First column to examine.")
     right_bound: int | None = Field(
-        default=None, ge=1, description="Column that is not any more. None: the right edge."
+        default=None, ge=1, description="Column after the last one to examine. None: the right edge."
     )
-    min_area_px: float = Field(default=2000, ge=0, description="Least area of a contour.")
+    min_area_px: float = Field(default=2000, ge=0, description="Smallest area of a contour.")
     max_area_px: float = Field(default=15000, ge=0, description="Largest area of a contour.")
-    difference_threshold: int = Field(default=20, ge=0, le=254, description="Gray levels above which frames differ.")
-    layer_gap_frames: int = Field(
-        default=700, ge=1, description="A layer begins with spatter more than so many frames after the last."
+    difference_threshold: int = Field(
+        default=20, ge=0, le=254, description="Frames differ above this many gray levels."
     )
-    max_crops: int | None = Field(default=None, ge=1, description="Stop there. None: all.")
+    layer_gap_frames: int = Field(
+        default=700, ge=1, description="A pause of more than this many frames starts a new layer."
+    )
+    max_crops: int | None = Field(default=None, ge=1, description="Stop after this many crops. None: extract all.")
 
 
 def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSettings":
-    """The config's, and above it what the sidecar tells.
+    """Return the settings of the run config, overridden by those of the sidecar.
 
     Raises:
-        InvalidSetting: a sidecar that tells what is no setting, or one that cannot be.
+        InvalidSetting: the sidecar has an unknown setting or an invalid value.
     """
     from vidassets.spatter.crops.settings import ExtractionSettings
 
-    told = json.loads(raw_clip.row["sidecar_json"] or "{}").get(EXTRACTION, {})
+    overrides = json.loads(raw_clip.row["sidecar_json"] or "{}").get(EXTRACTION, {})
     values: dict[str, Any] = config.model_dump()
     where = f"{raw_clip.clip}: `{EXTRACTION}` in its sidecar"
-    if not isinstance(told, dict) or set(told) - set(values):
-        raise InvalidSetting(f"{where} is {json.dumps(told)}; it takes an object of {', '.join(values)}.")
+    if not isinstance(overrides, dict) or set(overrides) - set(values):
+        raise InvalidSetting(f"{where} is {json.dumps(overrides)}; it takes an object of {', '.join(values)}.")
     try:
-        return ExtractionSettings(**SpatterExtraction(**{**values, **told}).model_dump())
+        return ExtractionSettings(**SpatterExtraction(**{**values, **overrides}).model_dump())
     except (ValueError, InvalidSetting) as error:
-        if not told:
+        if not overrides:
             raise
-        raise InvalidSetting(f"{where} is {json.dumps(told)}: {error}") from error
+        raise InvalidSetting(f"{where} is {json.dumps(overrides)}: {error}") from error
 
 
 def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_log: pl.DataFrame) -> str:
@@ -86,14 +88,14 @@ def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_l
     preview=_preview,
 )
 def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: SpatterExtraction) -> ClipResult:
-    """JPEG crops of every spatter of a build, in HDF5, as readers of such files expect them.
+    """JPEG crops of every spatter of a build, in an HDF5 file.
 
-    Datasets `{build}_{n}` of up to 10,000 JPEG strings each. What changed between two frames, and is neither too small
-    nor too large nor the recoater's blue light, is a spatter; its crop is cut from the earlier, untouched frame.
+    The datasets are called `{build}_{n}` and hold up to 10,000 JPEG strings each. A spatter is a change between two
+    frames that is neither too small nor too large nor the recoater's blue light. The earlier frame gives the crop.
     """
-    from vidassets.spatter.crops.extraction import extract
+    from vidassets.spatter.crops.extraction import extract_crops
 
-    found = extract(clip, raw_clip.uri, output, _settings(config, raw_clip))
+    found = extract_crops(clip, raw_clip.uri, output, _settings(config, raw_clip))
     metadata: dict[str, Any] = {
         "n_crops": len(found.events),
         "n_layers": found.events["layer"].n_unique(),

@@ -1,4 +1,4 @@
-"""Every crop of all labelled builds, and which part of a split it is in."""
+"""Index every crop of all labelled builds and assign it to a part of each split."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,19 @@ from vidassets.sources.source import Source
 if TYPE_CHECKING:
     from vidassets.spatter.dataset.labels import BuildLabels
 
-LEFT_OUT = "left_out"  # metadata: builds that are not in the index, and why
+LEFT_OUT = "left_out"  # metadata key: builds that are not in the index, and why
 
 
 class Splitting(dg.Config, extra="forbid"):
-    """How crops are parted in training, validation and test."""
+    """How crops are split into training, validation and test."""
 
-    seed: int = Field(default=1234, ge=0, description="Of the order in which crops, layers and builds are drawn.")
+    seed: int = Field(default=1234, ge=0, description="Seed of the order in which crops, layers and builds are drawn.")
 
 
 def _sidecar_labels(
     source_video: AllClips, keys: tuple[str, ...], left_out: dict[str, str]
 ) -> "dict[str, BuildLabels]":
-    """Labels of every build that has crops; of one whose sidecar is refused, why, in `left_out`."""
+    """Return the labels of every build; add a build with an invalid sidecar to `left_out`, with the reason."""
     from vidassets.sources.sidecar import read_sidecar
     from vidassets.spatter.dataset.labels import BuildLabels, labels_from_fields
 
@@ -41,8 +41,8 @@ def _sidecar_labels(
         source = Source.from_json(source_video[key].decode())
         try:
             fields = read_sidecar(source.sidecar_uri) or {}
-            told = {name: value for name, value in fields.items() if name != EXTRACTION}
-            labels[key] = labels_from_fields(told, source.sidecar_uri or key)
+            fields = {name: value for name, value in fields.items() if name != EXTRACTION}
+            labels[key] = labels_from_fields(fields, source.sidecar_uri or key)
         except VidassetsError as error:
             left_out[key] = str(error)
             labels[key] = BuildLabels()
@@ -82,38 +82,38 @@ def spatter_index(
     spatter_build_labels: pl.DataFrame,
     config: Splitting,
 ) -> ClipResult:
-    """Every crop of the builds whose gas flow is told: where it lies, its label, the part of each split it is in.
+    """Every crop of the builds with a known gas flow: where it is stored, its label, its part in each split.
 
-    Labels come from the sidecar of a build or from `spatter_build_labels`; none is guessed, and a contradiction is an
-    error. A build without one is no part of it, so that a new recording changes nothing that was learnt.
+    Labels come from the sidecar of a build or from `spatter_build_labels`. They are never guessed, and a contradiction
+    is an error. Builds without a gas flow are left out, so a new unlabelled recording does not trigger new training.
     """
-    from vidassets.spatter.dataset.index import BuildCrops, images_csv, spatter_index
+    from vidassets.spatter.dataset.index import BuildCrops, images_csv, index_crops
     from vidassets.spatter.dataset.labels import labels_of_table, merge_labels
 
     left_out: dict[str, str] = {}
     sidecars = _sidecar_labels(source_video, source_video.keys, left_out)
     labels = merge_labels(sidecars, labels_of_table(spatter_build_labels), "spatter_build_labels")
-    there = [key for key in spatter_crops.keys if key in spatter_events.keys and key not in left_out]
-    told = [key for key in there if labels[key].gas_flow is not None]
+    extracted = [key for key in spatter_crops.keys if key in spatter_events.keys and key not in left_out]
+    labelled = [key for key in extracted if labels[key].gas_flow is not None]
 
     def crops() -> Iterator[BuildCrops]:
-        for build in told:
+        for build in labelled:
             with spatter_crops[build].path() as path:
                 yield BuildCrops(build, spatter_crops.uri(build), path, spatter_events[build])
 
-    index = spatter_index(
+    index = index_crops(
         crops(), labels, config.seed, on_refused=lambda build, error: left_out.update({build: str(error)})
     )
-    used = [build for build in told if build not in left_out]
+    used = [build for build in labelled if build not in left_out]
     if not used and left_out:
-        raise SpatterError("No build can be learned from. " + " ".join(left_out.values()))
+        raise SpatterError("No build can be used for training. " + " ".join(left_out.values()))
     if not used:
         raise InputsAwaited(
             "No build has a gas flow to learn from: write `gas_flow` (low, high) into the sidecar NAME.json of a "
             "build, or into a table of labels (assets: spatter_build_labels: table: PATH in the profile)."
         )
-    silent = sorted(key for key in labels if labels[key].gas_flow is None and key not in left_out)
-    metadata: dict[str, Any] = {"builds": len(used), "builds_without_gas_flow": ", ".join(silent) or "none"}
+    unlabelled = sorted(key for key in labels if labels[key].gas_flow is None and key not in left_out)
+    metadata: dict[str, Any] = {"builds": len(used), "builds_without_gas_flow": ", ".join(unlabelled) or "none"}
     if left_out:
         metadata[LEFT_OUT] = dg.MetadataValue.md("\n".join(f"- **{b}**: {why}" for b, why in left_out.items()))
         metadata[WAITING_FOR] = " ".join(f"{build}: {why}" for build, why in left_out.items())

@@ -1,4 +1,4 @@
-"""What people say of builds and of crops: tables of their own, read again whenever the file changes."""
+"""Labels that people give to builds and crops: tables that are read again whenever the file changes."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -18,9 +18,9 @@ from vidassets.storage.store import UNPARTITIONED_KEY
 
 
 class LabelsTable(dg.Config, extra="forbid"):
-    """Where a person's table lies."""
+    """The path of a table that people maintain."""
 
-    table: str | None = Field(default=None, description="Path of a CSV or Parquet file. None: there is none.")
+    table: str | None = Field(default=None, description="Path of a CSV or Parquet file. None: no table.")
 
 
 def _content(config: LabelsTable) -> str:
@@ -29,7 +29,7 @@ def _content(config: LabelsTable) -> str:
 
 def _form(artifact: pl.DataFrame) -> str:
     if artifact.is_empty():
-        return "No table is given: labels come from sidecars alone."
+        return "No table is configured: labels come only from sidecars."
     lines = ["| build | gas flow | position | all labels |", "|---|---|---|---|"]
     columns = ("build", "gas_flow", "position", "labels_json")
     return "\n".join(
@@ -47,7 +47,7 @@ def _form(artifact: pl.DataFrame) -> str:
     watches=_content,
 )
 def spatter_build_labels(config: LabelsTable) -> ClipResult:
-    """Labels of builds from a table that people keep: columns `build`, `gas_flow`, `position`, and any more."""
+    """Labels of builds from a table that people maintain: columns `build`, `gas_flow`, `position` and any others."""
     from vidassets.spatter.dataset.labels import labels_table, read_labels_table
 
     labels = {} if config.table is None else read_labels_table(Path(config.table))
@@ -63,10 +63,10 @@ def spatter_build_labels(config: LabelsTable) -> ClipResult:
     watches=_content,
 )
 def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
-    """What people said of crops, in the order they said it: rows are added and never changed.
+    """Labels that people gave to crops, in order: rows are appended and never changed.
 
-    `table` is a list that `spatter_label_requests_csv` gave, filled in. Handed in again with more filled in, it adds
-    what is new; another list, or none, takes nothing away.
+    `table` is a filled-in copy of `spatter_label_requests_csv`. If it is submitted again with more labels, only the new
+    labels are added; submitting another list, or none, removes nothing.
     """
     from vidassets.spatter.types.active_labels import append_filled
 
@@ -81,7 +81,7 @@ def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
             filled = Path(config.table).read_bytes()
         except OSError as error:
             raise LabelError(
-                f"{config.table}: cannot be read ({error.strerror}). Mend the path in the profile."
+                f"{config.table}: cannot be read ({error.strerror}). Correct the path in the profile."
             ) from error
         decisions = append_filled(decisions, filled, config.table)
     metadata = {"table": config.table or "none", "new_decisions": len(decisions) - n_known}

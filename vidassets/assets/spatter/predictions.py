@@ -1,4 +1,4 @@
-"""The classifier used: a probability for every crop, layer and build, a verdict, and whether to trust it."""
+"""Apply the classifier: probabilities of crops, layers and builds, a verdict, and a drift alarm."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from vidassets.schemas import spatter as spatter_schemas
 def spatter_predictions(
     clip: str, spatter_crops: StoredFile, spatter_events: pl.DataFrame, spatter_classifier: bytes
 ) -> ClipResult:
-    """How probable high gas flow is by each crop of a build, and how the classifier sees the crop: its embedding."""
+    """The probability of high gas flow for each crop of a build, and the classifier's embedding of the crop."""
     from vidassets.spatter.dataset.stored_crops import StoredCrops
     from vidassets.spatter.verdicts.prediction import CropClassifier, jpegs_in_order, predict_crops
 
@@ -42,11 +42,13 @@ def spatter_predictions(
 
 
 class Judgement(dg.Config, extra="forbid"):
-    """When a build is called low or high; no inference."""
+    """When a build is judged low or high; changing it needs no inference."""
 
-    threshold: float = Field(default=0.5, gt=0, lt=1, description="High above it, low below, if the whole interval is.")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="Of the interval.")
-    min_crops: int = Field(default=10, ge=1, description="With fewer a build stays undecided.")
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="A build is high if its whole interval is above, low if below."
+    )
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="Confidence level of the interval.")
+    min_crops: int = Field(default=10, ge=1, description="A build with fewer crops stays undecided.")
 
 
 def _over_layers(artifact: pl.DataFrame, spatter_layers: pl.DataFrame, config: Judgement) -> str:
@@ -67,10 +69,12 @@ def _over_layers(artifact: pl.DataFrame, spatter_layers: pl.DataFrame, config: J
 def spatter_verdict(
     clip: str, spatter_predictions: pl.DataFrame, spatter_events: pl.DataFrame, config: Judgement
 ) -> ClipResult:
-    """Whether a build ran under low or high gas flow, with an interval; layer by layer in `spatter_layers`."""
-    from vidassets.spatter.verdicts.verdict import layer_probabilities, verdict
+    """Whether a build ran under low or high gas flow, with an interval; `spatter_layers` has it per layer."""
+    from vidassets.spatter.verdicts.verdict import judge_build, layer_probabilities
 
-    table = verdict(clip, spatter_predictions, spatter_events, config.threshold, config.confidence, config.min_crops)
+    table = judge_build(
+        clip, spatter_predictions, spatter_events, config.threshold, config.confidence, config.min_crops
+    )
     row = table.row(0, named=True)
     metadata: dict[str, Any] = {"verdict": row["verdict"]} | ({"reason": row["reason"]} if row["reason"] else {})
     if row["probability"] is not None:
@@ -101,22 +105,22 @@ def _like_training(drift: pl.DataFrame) -> Verdict:
     ],
 )
 def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> ClipResult:
-    """How unlike the classifier's training data a build is: a verdict on what it has never seen is a guess."""
-    from vidassets.spatter.verdicts.drift import DriftReference, drift
+    """How much a build differs from the classifier's training data: a verdict on unfamiliar data is a guess."""
+    from vidassets.spatter.verdicts.drift import DriftReference, measure_drift
 
-    table = drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
+    table = measure_drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
     row = table.row(0, named=True)
     return ClipResult(table, {"alarm": row["alarm"], "detail": row["detail"]})
 
 
-def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> str:
-    learned = set(spatter_index["build"].unique())
+def _verdicts_page(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> str:
+    labelled = set(spatter_index["build"].unique())
     alarms = {clip: table["detail"].item() for clip, table in spatter_drift if table["alarm"].item()}
     lines = ["| build | verdict | probability of high | crops | layers | remark |", "|---|---|---|---|---|---|"]
     for row in artifact.iter_rows(named=True):
         known = row["probability"] is not None
         shown = f"{row['probability']:.3f} ({row['low']:.3f} to {row['high']:.3f})" if known else ""
-        known_build = "labelled: part of what was learned from or judged by" if row["clip"] in learned else None
+        known_build = "labelled: used to train or evaluate the classifier" if row["clip"] in labelled else None
         remark = "; ".join(filter(None, [row["reason"], alarms.get(row["clip"]), known_build]))
         cells = (row["clip"], f"**{row['verdict']}**", shown, row["n_crops"], row["n_layers"], remark)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
@@ -130,11 +134,11 @@ def _verdicts(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_index: pl
     schema=spatter_schemas.SpatterVerdicts,
     partitions=builds,
     also={"spatter_verdicts_csv": Blob("csv", "The verdict on every build as CSV.")},
-    preview=_verdicts,
+    preview=_verdicts_page,
 )
 def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> ClipResult:
-    """The verdict on every build, in one table; its preview says what is unlike the training data, or part of it."""
-    table = pl.concat([one for _, one in spatter_verdict]).sort("clip")
+    """The verdict on every build in one table; the preview marks builds that raise the drift alarm or are labelled."""
+    table = pl.concat([verdict for _, verdict in spatter_verdict]).sort("clip")
     counts = dict(table["verdict"].value_counts().iter_rows())
     alarms = [clip for clip, drift in spatter_drift if drift["alarm"].item()]
     metadata: dict[str, Any] = {f"n_{verdict}": count for verdict, count in counts.items()}

@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.assets.spatter.classifier import execution_of
-from vidassets.assets.spatter.crop_sets import CropChoice, crop_sets, split_of
+from vidassets.assets.spatter.crop_sets import CropChoice, open_crop_sets, split_of
 from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import dataset_asset
 from vidassets.graph.partitions import builds
@@ -60,7 +60,7 @@ def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: T
         tuple(config.batch_sizes),
         (config.lowest_learning_rate, config.highest_learning_rate),
     )
-    with crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as sets:
+    with open_crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as sets:
         trials = search(
             sets.train,
             sets.validation,

@@ -65,7 +65,7 @@ class Pair(NamedTuple):
     changed: Region | None
 
 
-def extract(
+def extract_crops(
     build: str,
     uri: str,
     crops_path: Path,

@@ -37,7 +37,7 @@ class BuildCrops:
     events: pl.DataFrame
 
 
-def spatter_index(
+def index_crops(
     builds: Iterable[BuildCrops],
     labels: Mapping[str, BuildLabels],
     seed: int = SEED,

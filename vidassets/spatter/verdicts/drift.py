@@ -92,7 +92,7 @@ class DriftReference:
         return DriftReference(**{**fields, **plain})
 
 
-def drift_reference(
+def fit_drift_reference(
     embeddings: NDArray[np.floating], labels: NDArray[np.integer], builds: NDArray[np.str_], model: str
 ) -> DriftReference:
     """The reference of a classifier. Best of crops that it was not fitted to: those it was lie closer together.
@@ -125,7 +125,7 @@ def drift_reference(
     return replace(whole, usual_index=usual)
 
 
-def drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl.DataFrame:
+def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl.DataFrame:
     """One row; columns in `spatter_schemas.SpatterDrift`.
 
     Args:

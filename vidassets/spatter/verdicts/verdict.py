@@ -74,7 +74,7 @@ def layer_probabilities(predictions: pl.DataFrame, events: pl.DataFrame, confide
     ).select(spatter_schemas.SpatterLayers.column_names())
 
 
-def verdict(
+def judge_build(
     clip: str,
     predictions: pl.DataFrame,
     events: pl.DataFrame,

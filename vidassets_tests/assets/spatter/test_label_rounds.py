@@ -69,4 +69,4 @@ def test_a_list_that_is_gone_is_told_with_the_mend(tmp_path: Path):
         builds.set(spatter_label_decisions={"table": str(tmp_path / "none.csv")})
         [cause] = builds.run("spatter_label_decisions").failures.values()
         assert cause.startswith(f"LabelError: {tmp_path / 'none.csv'}: cannot be read") or "cannot be read" in cause
-        assert "Mend the path in the profile." in cause
+        assert "Correct the path in the profile." in cause

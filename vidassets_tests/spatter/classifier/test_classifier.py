@@ -10,10 +10,10 @@ from vidassets.spatter.classifier.evaluation import evaluate
 from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
 from vidassets.spatter.classifier.recipe import Execution, Recipe
 from vidassets.spatter.classifier.training import Training, score, train
-from vidassets.spatter.dataset.dataset import SpatterDataset
-from vidassets.spatter.dataset.index import spatter_index
+from vidassets.spatter.dataset.index import index_crops
 from vidassets.spatter.dataset.labels import BuildLabels
 from vidassets.spatter.dataset.splits import crops_of
+from vidassets.spatter.dataset.torch_crops import TorchCrops
 from vidassets_tests.spatter.crops_files import build_crops, jpeg
 
 BUILDS = {f"{flow}-{n}": flow for n in range(3) for flow in ("low", "high")}
@@ -28,18 +28,18 @@ def spatter(flow: str, rng: np.random.Generator) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory) -> dict[str, SpatterDataset]:
+def parts(tmp_path_factory) -> dict[str, TorchCrops]:
     folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
     builds = [build_crops(folder, key, [spatter(flow, rng) for _ in range(60)]) for key, flow in BUILDS.items()]
-    index = spatter_index(builds, {key: BuildLabels(gas_flow=flow) for key, flow in BUILDS.items()})
+    index = index_crops(builds, {key: BuildLabels(gas_flow=flow) for key, flow in BUILDS.items()})
     files = {crops.file: crops.path for crops in builds}
     return {
-        part: SpatterDataset(crops_of(index, "split_build", part), files=files, augment=part == "train")
+        part: TorchCrops(crops_of(index, "split_build", part), files=files, augment=part == "train")
         for part in ("train", "validation", "test")
     }
 
 
-def trained(parts: dict[str, SpatterDataset], folder: Path, epochs: int = 20, workers: int = 0) -> Training:
+def trained(parts: dict[str, TorchCrops], folder: Path, epochs: int = 20, workers: int = 0) -> Training:
     recipe, execution = Recipe(batch_size=16, epochs=epochs, min_steps=1), Execution("cpu", workers=workers)
     return train(parts["train"], parts["validation"], recipe, execution, data_hash="drawn", checkpoints=folder)
 

@@ -5,7 +5,7 @@ import pytest
 
 from vidassets.errors import InvalidSetting, SourceMissing, UnreadableVideo
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.crops.extraction import LayerCount, extract, extract_from_arrays
+from vidassets.spatter.crops.extraction import LayerCount, extract_crops, extract_from_arrays
 from vidassets.spatter.crops.settings import ExtractionSettings
 from vidassets_tests.spatter.crops.recordings import (
     bed,
@@ -105,7 +105,7 @@ def test_max_crops_stops_early(tmp_path):
 @pytest.mark.parametrize("n_frames", [1, 5], ids=["one frame", "no spatter"])
 def test_a_recording_without_spatter_gives_an_empty_file_and_empty_tables(tmp_path, n_frames):
     path = write_recording(tmp_path / "b.mp4", flashes([], n_frames))
-    found = extract("b", str(path), tmp_path / "crops.h5")
+    found = extract_crops("b", str(path), tmp_path / "crops.h5")
     assert stored_crops(tmp_path / "crops.h5") == []
     assert (len(found.events), len(found.frame_log), found.problems) == (0, n_frames - 1, [])
     spatter_schemas.SpatterEvents.validate(found.events)
@@ -127,7 +127,7 @@ def test_every_event_names_its_crop(tmp_path):
 def test_of_a_recording_with_a_broken_middle_the_rest_survives_and_the_damage_is_told(tmp_path):
     with_spatter = [3, 14, 25]
     path = broken_in_the_middle(tmp_path / "b.mp4", flashes(with_spatter, 30))
-    found = extract("b", str(path), tmp_path / "crops.h5")
+    found = extract_crops("b", str(path), tmp_path / "crops.h5")
     assert found.problems
     assert set(found.events["pts_s"].round(3)) == {2 / 25, 3 / 25, 24 / 25, 25 / 25}
 
@@ -142,14 +142,14 @@ def test_what_is_no_video_leaves_no_file_and_no_thread(tmp_path, content, error)
     crops_path = tmp_path / "out" / "crops.h5"
     crops_path.parent.mkdir()
     with pytest.raises(error):
-        extract("b", str(path), crops_path)
+        extract_crops("b", str(path), crops_path)
     assert list(crops_path.parent.iterdir()) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
 def test_progress_is_told_in_video_frames(tmp_path):
     path, told = write_recording(tmp_path / "b.mp4", [bed(64, 48)] * 1002, preset="ultrafast"), []
-    extract("b", str(path), tmp_path / "crops.h5", on_progress=told.append)
+    extract_crops("b", str(path), tmp_path / "crops.h5", on_progress=told.append)
     assert told == [0, 500, 1000]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidassets.spatter.crops.extraction import Extraction, extract, extract_from_arrays
+from vidassets.spatter.crops.extraction import Extraction, extract_crops, extract_from_arrays
 from vidassets.spatter.crops.settings import ExtractionSettings
 from vidassets_tests.spatter.crops.recordings import SAMPLES, random_pictures, stored_crops, timed, write_recording
 from vidassets_tests.spatter.crops.reference import ReferenceCrop, pictures_by_opencv, reference_crops
@@ -25,7 +25,7 @@ def assert_equal(found: Extraction, crops_path: Path, expected: list[ReferenceCr
 @pytest.mark.parametrize("build", BUILDS)
 def test_crops_of_a_sample_are_those_of_the_plain_algorithm_on_what_opencv_decodes(build, tmp_path):
     video = SAMPLES / f"{build}.mp4"
-    found = extract(build, str(video), tmp_path / "crops.h5")
+    found = extract_crops(build, str(video), tmp_path / "crops.h5")
     expected = list(reference_crops(pictures_by_opencv(video)))
     assert len(expected) > 100
     assert_equal(found, tmp_path / "crops.h5", expected)
@@ -34,7 +34,7 @@ def test_crops_of_a_sample_are_those_of_the_plain_algorithm_on_what_opencv_decod
 @pytest.mark.parametrize("build", BUILDS)
 def test_the_counting_events_of_a_sample_are_found_and_nothing_else(build, tmp_path):
     truth = json.loads((SAMPLES / f"{build}.truth.json").read_text())
-    found = extract(
+    found = extract_crops(
         build,
         str(SAMPLES / f"{build}.mp4"),
         tmp_path / "crops.h5",
@@ -115,7 +115,7 @@ def test_crops_of_any_video_are_those_of_the_plain_algorithm(seed, width, height
     pictures = random_pictures(seed, width, height, 6)
     video = write_recording(tmp_path / "b.mkv", pictures, "ffv1", pixel_format)
     config = ExtractionSettings(min_area_px=30, difference_threshold=threshold)
-    found = extract("b", str(video), tmp_path / "crops.h5", config)
+    found = extract_crops("b", str(video), tmp_path / "crops.h5", config)
     assert_equal(found, tmp_path / "crops.h5", reference_of(pictures_by_opencv(video), config))
 
 
@@ -124,6 +124,6 @@ def test_crops_of_a_lossy_recording_are_those_of_the_plain_algorithm(quality, tm
     pictures = random_pictures(7, 320, 180, 60)
     video = write_recording(tmp_path / "b.mp4", pictures, preset="veryfast", crf=quality)
     config = ExtractionSettings(min_area_px=200)
-    found = extract("b", str(video), tmp_path / "crops.h5", config)
+    found = extract_crops("b", str(video), tmp_path / "crops.h5", config)
     assert len(found.events) > 20
     assert_equal(found, tmp_path / "crops.h5", reference_of(pictures_by_opencv(video), config))

@@ -1,14 +1,14 @@
 import cv2
 import numpy as np
 
-from vidassets.spatter.crops.extraction import extract, extract_from_arrays
+from vidassets.spatter.crops.extraction import extract_crops, extract_from_arrays
 from vidassets.spatter.crops.preview import extraction_preview
 from vidassets.spatter.crops.settings import ExtractionSettings
 from vidassets_tests.spatter.crops.recordings import SAMPLES, flashes, timed
 
 
 def test_a_preview_is_a_png_of_at_most_150_kb(tmp_path):
-    found = extract(
+    found = extract_crops(
         "low-flow", str(SAMPLES / "low-flow.mp4"), tmp_path / "c.h5", ExtractionSettings(layer_gap_frames=40)
     )
     png = extraction_preview(found.events, found.frame_log, tmp_path / "c.h5")

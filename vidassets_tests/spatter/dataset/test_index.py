@@ -8,7 +8,7 @@ import pytest
 
 from vidassets.errors import ArtifactDamaged, ArtifactMissing, NotACropsFile
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.dataset.index import BuildCrops, exclusion_counts, images_csv, spatter_index
+from vidassets.spatter.dataset.index import BuildCrops, exclusion_counts, images_csv, index_crops
 from vidassets.spatter.dataset.labels import BuildLabels
 from vidassets.spatter.dataset.stored_crops import StoredCrops
 from vidassets.storage.tables import check_table
@@ -22,7 +22,7 @@ def with_events(crops, layers):
 
 
 def test_a_row_tells_where_a_crop_lies_and_what_it_is_labelled(tmp_path):
-    index = spatter_index([build_crops(tmp_path, "b1", jpegs(5), n_layers=2, per_dataset=3)], {"b1": LOW})
+    index = index_crops([build_crops(tmp_path, "b1", jpegs(5), n_layers=2, per_dataset=3)], {"b1": LOW})
     assert index.select("event_index", "file", "dataset", "ds_idx", "layer", "label", "position").rows() == [
         (0, "s3://store/b1.h5", "b1_0", 0, 0, 0, "left"),
         (1, "s3://store/b1.h5", "b1_0", 1, 0, 0, "left"),
@@ -36,7 +36,7 @@ def test_a_row_tells_where_a_crop_lies_and_what_it_is_labelled(tmp_path):
 def test_the_index_keeps_its_schema(tmp_path):
     builds = [build_crops(tmp_path, f"b{n}", jpegs(6), n_layers=3) for n in range(7)]
     labels = {f"b{n}": (LOW, HIGH)[n % 2] for n in range(6)}
-    index = spatter_index(builds, labels)
+    index = index_crops(builds, labels)
     assert check_table(index, spatter_schemas.SpatterIndex).height == 42
     assert index.group_by("label").agg(pl.col("split_build").n_unique()).sort("label").rows() == [
         (None, 1),
@@ -48,20 +48,20 @@ def test_the_index_keeps_its_schema(tmp_path):
 def test_the_order_of_builds_changes_nothing(tmp_path):
     builds = [build_crops(tmp_path, f"b{n}", jpegs(9), n_layers=3) for n in range(2)]
     labels = {"b0": LOW, "b1": HIGH}
-    assert spatter_index(builds, labels).equals(spatter_index(reversed(builds), labels))
+    assert index_crops(builds, labels).equals(index_crops(reversed(builds), labels))
 
 
 def test_a_build_without_labels_is_in_the_index_and_in_no_split(tmp_path):
     builds = [build_crops(tmp_path, "b1", jpegs(4)), build_crops(tmp_path, "b2", jpegs(4))]
-    index = spatter_index(builds, {"b2": BuildLabels(position="mid")})
+    index = index_crops(builds, {"b2": BuildLabels(position="mid")})
     assert index.select(pl.col("label", "split_random", "split_layer", "split_build").null_count()).row(0) == (8,) * 4
     assert index.select("build", "position").unique().sort("build").rows() == [("b1", None), ("b2", "mid")]
 
 
 def test_a_build_without_spatter_adds_nothing(tmp_path):
     empty = BuildCrops("b1", "b1.h5", write_crops_file(tmp_path / "b1.h5", "b1", []), events("b1", []))
-    assert check_table(spatter_index([empty], {"b1": LOW}), spatter_schemas.SpatterIndex).height == 0
-    assert check_table(spatter_index([], {}), spatter_schemas.SpatterIndex).height == 0
+    assert check_table(index_crops([empty], {"b1": LOW}), spatter_schemas.SpatterIndex).height == 0
+    assert check_table(index_crops([], {}), spatter_schemas.SpatterIndex).height == 0
 
 
 def test_crops_that_are_black_or_do_not_decode_are_excluded_with_the_reason_and_counted(tmp_path):
@@ -70,19 +70,19 @@ def test_crops_that_are_black_or_do_not_decode_are_excluded_with_the_reason_and_
     crops[2] = b"no picture \xff\xd9"
     crops[3] = crops[3][:-40]
     crops[4] = b"\xff"
-    index = spatter_index([build_crops(tmp_path, "b1", crops)], {"b1": LOW})
+    index = index_crops([build_crops(tmp_path, "b1", crops)], {"b1": LOW})
     assert index["excluded"].to_list() == [None, "all black", *["undecodable"] * 3, None]
     assert index["split_random"].is_null().to_list() == [False, True, True, True, True, False]
     assert exclusion_counts(index).rows() == [("b1", "all black", 1), ("b1", "undecodable", 3), ("b1", "used", 2)]
 
 
 def test_crops_of_builds_without_labels_are_counted_as_such(tmp_path):
-    index = spatter_index([build_crops(tmp_path, "b1", jpegs(4))], {})
+    index = index_crops([build_crops(tmp_path, "b1", jpegs(4))], {})
     assert exclusion_counts(index).rows() == [("b1", "not labelled", 4)]
 
 
 def test_files_of_an_older_writer_read_as_well(tmp_path):
-    index = spatter_index([build_crops(tmp_path, "b1", jpegs(5), padded=True)], {"b1": LOW})
+    index = index_crops([build_crops(tmp_path, "b1", jpegs(5), padded=True)], {"b1": LOW})
     assert index["excluded"].null_count() == 5
 
 
@@ -97,14 +97,14 @@ def test_files_of_an_older_writer_read_as_well(tmp_path):
 def test_events_of_another_extraction_are_refused(tmp_path, layers, said):
     crops = with_events(build_crops(tmp_path, "b1", jpegs(4)), layers)
     with pytest.raises(ArtifactDamaged, match=rf"b1\.h5: {said}.*Extract its crops again"):
-        spatter_index([crops], {"b1": LOW})
+        index_crops([crops], {"b1": LOW})
 
 
 def test_a_file_that_is_gone_is_said(tmp_path):
     crops = build_crops(tmp_path, "b1", jpegs(4))
     crops.path.unlink()
     with pytest.raises(ArtifactMissing, match=r"s3://store/b1\.h5: no crops file at .*b1\.h5"):
-        spatter_index([crops], {})
+        index_crops([crops], {})
 
 
 @pytest.mark.parametrize("keep", [0, 100, 2000, 9000], ids="{} bytes".format)
@@ -114,14 +114,14 @@ def test_a_file_that_was_cut_is_damaged(tmp_path, keep):
     assert len(data) > keep
     crops.path.write_bytes(data[:keep])
     with pytest.raises(ArtifactDamaged, match=r"b1\.h5: does not read as HDF5.*Extract its crops again"):
-        spatter_index([crops], {})
+        index_crops([crops], {})
 
 
 def test_a_text_file_is_damaged(tmp_path):
     crops = build_crops(tmp_path, "b1", jpegs(4))
     crops.path.write_text("not an HDF5 file")
     with pytest.raises(ArtifactDamaged, match="does not read as HDF5"):
-        spatter_index([crops], {})
+        index_crops([crops], {})
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_another_programs_file_is_refused(tmp_path, stored):
     with h5py.File(crops.path, "w") as file:
         file.create_group("b1_0") if stored is None else file.create_dataset("b1_0", data=stored)
     with pytest.raises(NotACropsFile, match=r"b1\.h5: .*b1_0"):
-        spatter_index([crops], {})
+        index_crops([crops], {})
 
 
 def test_a_file_without_the_dataset_names_what_it_holds(tmp_path):
@@ -153,7 +153,7 @@ def read_csv(data):
 def test_images_csv_lists_usable_crops_shuffled_and_unshuffled(tmp_path):
     crops = [*jpegs(20), jpeg(np.zeros((40, 40, 3), np.uint8))]
     builds = [build_crops(tmp_path, name, crops, n_layers=3) for name in ("b0", "b1", "b2")]
-    index = spatter_index(builds, {"b0": LOW, "b1": HIGH})
+    index = index_crops(builds, {"b0": LOW, "b1": HIGH})
     unshuffled, shuffled = read_csv(images_csv(index, seed=None)), read_csv(images_csv(index, seed=7))
     assert [(row["build"], row["ds_idx"]) for row in unshuffled] == [
         (b, str(n)) for b in ("b0", "b1") for n in range(20)
@@ -167,7 +167,7 @@ def test_images_csv_lists_usable_crops_shuffled_and_unshuffled(tmp_path):
 def test_a_row_of_images_csv_finds_its_crop(tmp_path):
     crops = [jpeg(picture(number)) for number in range(7)]
     build = build_crops(tmp_path, "b0", crops, per_dataset=3)
-    row = read_csv(images_csv(spatter_index([build], {"b0": LOW}), seed=None))[5]
+    row = read_csv(images_csv(index_crops([build], {"b0": LOW}), seed=None))[5]
     with h5py.File(build.path) as file:
         assert file[row["dataset"]][int(row["ds_idx"])].tobytes() == crops[5]
 
@@ -176,7 +176,7 @@ def test_a_build_that_cannot_be_read_is_told_and_the_others_are_done(tmp_path):
     good, bad = build_crops(tmp_path, "good", jpegs(2)), build_crops(tmp_path, "bad", jpegs(2))
     bad.path.write_bytes(b"no HDF5")
     refused = {}
-    index = spatter_index([bad, good], {}, on_refused=lambda build, error: refused.update({build: error}))
+    index = index_crops([bad, good], {}, on_refused=lambda build, error: refused.update({build: error}))
     assert index["build"].unique().to_list() == ["good"]
     assert [(build, type(error)) for build, error in refused.items()] == [("bad", ArtifactDamaged)]
 
@@ -184,5 +184,5 @@ def test_a_build_that_cannot_be_read_is_told_and_the_others_are_done(tmp_path):
 def test_where_no_build_can_be_read_the_index_is_empty_and_keeps_its_schema(tmp_path):
     bad = build_crops(tmp_path, "bad", jpegs(2))
     bad.path.write_bytes(b"no HDF5")
-    index = spatter_index([bad], {}, on_refused=lambda build, error: None)
+    index = index_crops([bad], {}, on_refused=lambda build, error: None)
     assert check_table(index, spatter_schemas.SpatterIndex).is_empty()

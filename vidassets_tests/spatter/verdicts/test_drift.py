@@ -3,7 +3,13 @@ import pytest
 
 from vidassets.errors import ArtifactDamaged, InvalidSetting, SchemaViolation
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.verdicts.drift import SHIFTED_INDEX, DriftReference, alarm_threshold, drift, drift_reference
+from vidassets.spatter.verdicts.drift import (
+    SHIFTED_INDEX,
+    DriftReference,
+    alarm_threshold,
+    fit_drift_reference,
+    measure_drift,
+)
 from vidassets_tests.spatter.scored_builds import MODEL, predictions_of
 
 D = 6
@@ -23,11 +29,11 @@ def reference_of(rng: np.random.Generator, shifts: tuple[float, ...] = (0.0, 0.0
     ]
     embeddings = np.concatenate([rows for rows, _, _ in parts])
     labels = np.repeat([label for _, label, _ in parts], 400)
-    return drift_reference(embeddings, labels, np.repeat([build for _, _, build in parts], 400), MODEL)
+    return fit_drift_reference(embeddings, labels, np.repeat([build for _, _, build in parts], 400), MODEL)
 
 
 def drift_of(embeddings: np.ndarray, reference: DriftReference) -> dict:
-    return drift("b", predictions_of("b", [0.5] * len(embeddings), embeddings), reference).row(0, named=True)
+    return measure_drift("b", predictions_of("b", [0.5] * len(embeddings), embeddings), reference).row(0, named=True)
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -42,7 +48,7 @@ def test_a_build_of_one_flow_like_training_raises_no_alarm(label, n_crops):
 def test_a_class_that_lies_closer_together_than_the_other_is_like_training():
     rng = np.random.default_rng(12)
     broad, narrow = crops_of(rng, 0, 600), 0.3 * crops_of(rng, 1, 300)
-    reference = drift_reference(
+    reference = fit_drift_reference(
         np.concatenate([broad, narrow]), np.repeat([0, 1], [600, 300]), np.repeat(["x", "y"], [600, 300]), MODEL
     )
     assert not drift_of(0.3 * crops_of(rng, 1, 300), reference)["alarm"]
@@ -76,7 +82,7 @@ def test_a_build_whose_flow_no_other_build_has_does_not_raise_what_is_usual():
     rng = np.random.default_rng(5)
     embeddings = np.concatenate([crops_of(rng, 0, 100), crops_of(rng, 1, 100)])
     labels = np.repeat([0, 1], 100)
-    assert drift_reference(embeddings, labels, np.repeat(["x", "y"], 100), MODEL).usual_index == 0.0
+    assert fit_drift_reference(embeddings, labels, np.repeat(["x", "y"], 100), MODEL).usual_index == 0.0
 
 
 def test_a_direction_in_which_training_never_varies_is_no_cause_of_alarm_by_itself():
@@ -86,7 +92,7 @@ def test_a_direction_in_which_training_never_varies_is_no_cause_of_alarm_by_itse
 
 
 def test_a_build_without_scored_crops_has_nothing_to_compare():
-    table = drift("b", predictions_of("b", [None, None]), reference_of(np.random.default_rng(7)))
+    table = measure_drift("b", predictions_of("b", [None, None]), reference_of(np.random.default_rng(7)))
     spatter_schemas.SpatterDrift.validate(table)
     assert table.row(0, named=True)["detail"] == "no scored crop, so nothing to compare"
 
@@ -107,9 +113,9 @@ def test_what_is_no_reference_is_refused(data):
 def test_embeddings_of_another_model_are_refused():
     reference = reference_of(np.random.default_rng(9))
     with pytest.raises(SchemaViolation, match="ffffffffffffffff"):
-        drift("b", predictions_of("b", [0.5] * 3, np.zeros((3, D)), model="f" * 16), reference)
+        measure_drift("b", predictions_of("b", [0.5] * 3, np.zeros((3, D)), model="f" * 16), reference)
 
 
 def test_a_class_of_too_few_crops_makes_no_reference():
     with pytest.raises(InvalidSetting, match=r"\[30, 3\]"):
-        drift_reference(np.zeros((33, D)), np.repeat([0, 1], [30, 3]), np.repeat(["x", "y"], [30, 3]), MODEL)
+        fit_drift_reference(np.zeros((33, D)), np.repeat([0, 1], [30, 3]), np.repeat(["x", "y"], [30, 3]), MODEL)

@@ -6,7 +6,7 @@ import pytest
 from vidassets.errors import InvalidSetting, SchemaViolation
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.verdicts.layer_picture import layer_picture
-from vidassets.spatter.verdicts.verdict import MIN_BOOTSTRAP_LAYERS, build_interval, layer_probabilities, verdict
+from vidassets.spatter.verdicts.verdict import MIN_BOOTSTRAP_LAYERS, build_interval, judge_build, layer_probabilities
 from vidassets_tests.spatter.scored_builds import events_of, predictions_of
 
 
@@ -26,14 +26,14 @@ def build(probability: list[float | None], layers: list[int]) -> tuple[pl.DataFr
     ],
 )
 def test_a_verdict_is_given_where_the_whole_interval_lies_beyond_the_threshold(probability, layers, word, reason):
-    row = verdict("b", *build(probability, layers)).row(0, named=True)
+    row = judge_build("b", *build(probability, layers)).row(0, named=True)
     assert row["verdict"] == word
     assert (row["reason"] or "").startswith(reason or "")
     assert (row["reason"] is None) == (reason is None)
 
 
 def test_a_verdict_counts_crops_and_layers():
-    row = verdict("b", *build([0.9, None, 0.8, 0.7], [0, 0, 1, 2])).row(0, named=True)
+    row = judge_build("b", *build([0.9, None, 0.8, 0.7], [0, 0, 1, 2])).row(0, named=True)
     assert (row["n_crops"], row["n_excluded"], row["n_layers"]) == (3, 1, 3)
     assert row["probability"] == pytest.approx(0.8)
 
@@ -88,18 +88,18 @@ def test_the_same_seed_gives_the_same_interval():
 def test_predictions_of_other_crops_are_refused():
     predictions, _ = build([0.5] * 4, [0] * 4)
     with pytest.raises(SchemaViolation, match=r"4 predictions and 3 events .* --force"):
-        verdict("b", predictions, events_of("b", [0] * 3))
+        judge_build("b", predictions, events_of("b", [0] * 3))
 
 
 @pytest.mark.parametrize("setting", [{"threshold": 1.0}, {"confidence": 0.0}])
 def test_a_setting_that_means_nothing_is_refused(setting):
     with pytest.raises(InvalidSetting, match=next(iter(setting))):
-        verdict("b", *build([0.5] * 20, [0] * 20), **setting)
+        judge_build("b", *build([0.5] * 20, [0] * 20), **setting)
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 30, 400])
 def test_the_picture_of_a_build_is_a_small_png_of_900_by_320(n_layers):
     tables = build([0.8] * (5 * n_layers), [i // 5 for i in range(5 * n_layers)])
-    png = layer_picture(layer_probabilities(*tables), verdict("b", *tables))
+    png = layer_picture(layer_probabilities(*tables), judge_build("b", *tables))
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (320, 900, 3)
     assert len(png) < 150_000

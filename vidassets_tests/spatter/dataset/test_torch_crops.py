@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
 
 from vidassets.errors import ArtifactDamaged, ArtifactMissing, InvalidSetting
-from vidassets.spatter.dataset.dataset import SpatterDataset
-from vidassets.spatter.dataset.index import spatter_index
+from vidassets.spatter.dataset.index import index_crops
 from vidassets.spatter.dataset.labels import BuildLabels
 from vidassets.spatter.dataset.splits import crops_of
+from vidassets.spatter.dataset.torch_crops import TorchCrops
 from vidassets.spatter.dataset.transforms import evaluation_transform
 from vidassets_tests.spatter.crops_files import build_crops, jpeg, jpegs
 
@@ -30,7 +30,7 @@ def builds(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def index(builds):
-    return spatter_index(builds, {"low": BuildLabels("low"), "high": BuildLabels("high")})
+    return index_crops(builds, {"low": BuildLabels("low"), "high": BuildLabels("high")})
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def dataset(index, files):
     with_options = []
 
     def make(rows=index, **options):
-        with_options.append(SpatterDataset(rows, files=files, **options))
+        with_options.append(TorchCrops(rows, files=files, **options))
         return with_options[-1]
 
     yield make
@@ -146,7 +146,7 @@ def test_unpacked_crops_are_the_same_crops(dataset, tmp_path):
 
 def test_unpacked_crops_need_the_crops_file_no_more(tmp_path, index):
     build = build_crops(tmp_path, "low", jpegs(10), per_dataset=4)
-    crops = SpatterDataset(index.filter(build="low"), files={build.file: build.path}, unpack_in=tmp_path)
+    crops = TorchCrops(index.filter(build="low"), files={build.file: build.path}, unpack_in=tmp_path)
     crops.close()
     build.path.unlink()
     assert np.array_equal(crops[7][0].numpy(), evaluation_transform(jpegs(10)[7]))
@@ -201,24 +201,24 @@ def test_a_dataset_of_nothing_has_no_items(dataset, index, tmp_path):
 
 def test_a_file_without_an_entry_is_a_path_itself(index, builds, dataset):
     paths = {build.file: str(build.path) for build in builds}
-    crops = SpatterDataset(index.with_columns(pl.col("file").replace_strict(paths)))
+    crops = TorchCrops(index.with_columns(pl.col("file").replace_strict(paths)))
     assert torch.equal(crops[5][0], dataset()[5][0])
     crops.close()
 
 
 def test_excluded_rows_are_refused(index):
     with pytest.raises(InvalidSetting, match="18 of 18 crops are excluded"):
-        SpatterDataset(index.with_columns(excluded=pl.lit("all black")))
+        TorchCrops(index.with_columns(excluded=pl.lit("all black")))
 
 
 def test_a_file_that_is_gone_is_said(index):
     with pytest.raises(ArtifactMissing, match=r"s3://store/high\.h5: no crops file"):
-        SpatterDataset(index)[0]
+        TorchCrops(index)[0]
 
 
 def test_a_file_that_was_made_anew_with_fewer_crops_is_said(tmp_path, index, files):
     shorter = build_crops(tmp_path, "low", jpegs(2))
-    crops = SpatterDataset(index.filter(build="low"), files=files | {shorter.file: shorter.path})
+    crops = TorchCrops(index.filter(build="low"), files=files | {shorter.file: shorter.path})
     assert crops[0][0].shape == (3, 32, 32)
     with pytest.raises(ArtifactDamaged, match=r"low\.h5: does not read as HDF5"):
         crops[3]
@@ -227,7 +227,7 @@ def test_a_file_that_was_made_anew_with_fewer_crops_is_said(tmp_path, index, fil
 
 def test_a_crop_that_does_not_decode_any_more_is_named(tmp_path, index, files):
     broken = build_crops(tmp_path, "low", [*jpegs(1), b"text", *jpegs(8)], per_dataset=4)
-    crops = SpatterDataset(index.filter(build="low"), files=files | {broken.file: broken.path})
+    crops = TorchCrops(index.filter(build="low"), files=files | {broken.file: broken.path})
     with pytest.raises(ArtifactDamaged, match=r"low\.h5: crop 1 of low_0 does not decode"):
         crops[1]
     crops.close()

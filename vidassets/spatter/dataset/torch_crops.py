@@ -27,7 +27,7 @@ from vidassets.spatter.dataset.unpacked_crops import unpack
 READ_CROPS = 1024
 
 
-class SpatterDataset(Dataset[tuple[Tensor, Tensor]]):
+class TorchCrops(Dataset[tuple[Tensor, Tensor]]):
     """Item i: a crop, float32 (3, target_px, target_px) in [0, 1], and its label, float32: 0 low, 1 high, NaN unknown.
 
     A `DataLoader` takes a batch at once, in one read per HDF5 dataset. Files are opened by each worker for itself,
