@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-IMPORTS = "import scipy.signal, soundfile, soxr, vidassets.speech.sound.extraction"
+IMPORTS = "import soundfile, soxr, vidassets.speech.sound.extraction"
 OURS = "import sys; from pathlib import Path; from vidassets.speech.sound.extraction import extract_audio; "
 OURS += "extract_audio('a', sys.argv[1], Path(sys.argv[2]))"
 

@@ -14,7 +14,8 @@ from av.error import FFmpegError
 from vidassets.errors import InvalidSetting
 from vidassets.media.clipping import Clipping
 from vidassets.media.clock import seconds
-from vidassets.media.mixing import channel_names, float_samples, mono_weights
+from vidassets.media.loudness import LoudnessMeter
+from vidassets.media.mixing import float_samples, mono_weights, named_layout
 from vidassets.media.opening import StorageOptions, find_video_stream, open_container
 from vidassets.media.problems import OnProblem, Problem
 from vidassets.media.sound import SAMPLE_RATE_HZ
@@ -60,6 +61,7 @@ class AudioTrack:
         self.channels = stream.channels if separate_channels else 1
         self.holes: list[Hole] = []
         self.clipping = Clipping()
+        self.loudness = LoudnessMeter()
         self._tick_s = float(stream.time_base or 0)
         self._reached = 0
         self._trouble: str | None = None
@@ -146,11 +148,12 @@ class AudioTrack:
 
     def _heard(self, frame: AudioFrame) -> np.ndarray:
         """float32 (C, N): all channels or their mix; the mix too where a frame has another number of channels."""
-        samples = float_samples(frame)
+        samples, layout = float_samples(frame), named_layout(frame.layout)
         self.clipping.count(samples)
+        self.loudness.push(samples, frame.sample_rate, layout)
         if self.channels > 1 and len(samples) == self.channels:
             return samples
-        return mono_weights(channel_names(frame.layout))[None] @ samples
+        return mono_weights(layout)[None] @ samples
 
     def _blame(self, code: str, at_s: float, what: str, why: str | None) -> None:
         # One report for a stretch: nothing has decoded since the last.

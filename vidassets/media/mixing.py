@@ -26,24 +26,26 @@ def float_samples(frame: AudioFrame) -> np.ndarray:
     return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
-def channel_names(layout: AudioLayout) -> list[str]:
-    """The name of each channel; a file that does not tell them has those that are usual for their number.
+def named_layout(layout: AudioLayout) -> AudioLayout:
+    """Return the layout; if it does not name its channels, the usual one for their number, if any.
 
-    >>> channel_names(AudioLayout("6 channels"))
-    ['FL', 'FR', 'FC', 'LFE', 'BL', 'BR']
+    >>> [named_layout(AudioLayout(name)).name for name in ("5.1(side)", "6 channels", "9 channels")]
+    ['5.1(side)', '5.1', '9 channels']
     """
-    names = [channel.name for channel in layout.channels]
-    if "NONE" not in names:
-        return names
-    return [channel.name for channel in AudioLayout(f"{layout.nb_channels}c").channels]
+    if all(channel.name != "NONE" for channel in layout.channels):
+        return layout
+    try:
+        return AudioLayout(f"{layout.nb_channels}c")
+    except ValueError:
+        return layout
 
 
-def mono_weights(channel_names: list[str]) -> np.ndarray:
-    """float32 (C,): what each channel is worth in the mix to one; their sum is 1, so that nothing clips.
+def mono_weights(layout: AudioLayout) -> np.ndarray:
+    """Return the weight of each channel in the mix to one, float32 (C,). Their sum is 1, so that nothing clips.
 
-    >>> mono_weights(["FL", "FR"]).tolist()
+    >>> mono_weights(AudioLayout("stereo")).tolist()
     [0.5, 0.5]
     """
-    weights = np.array([WEIGHTS.get(name, SURROUND) for name in channel_names], np.float32)
+    weights = np.array([WEIGHTS.get(channel.name, SURROUND) for channel in layout.channels], np.float32)
     weights = weights if weights.sum() > 0 else np.ones_like(weights)
     return weights / weights.sum()

@@ -27,8 +27,10 @@ class AudioFacts(ClipTable):
         description="clip time of the FLAC's first sample: 0 unless the clip's clock begins far from 0"
     )
     duration_s = dy.Float64(min=0, description="duration of the FLAC")
-    loudness_lufs = dy.Float64(nullable=True, description="integrated, ITU-R BS.1770; null: too short or silent")
-    peak_dbfs = dy.Float64(nullable=True, description="highest sample; null: digital silence")
+    loudness_lufs = dy.Float64(
+        nullable=True, description="integrated, ITU-R BS.1770, of all channels of the source; null: too short or silent"
+    )
+    peak_dbfs = dy.Float64(nullable=True, description="highest sample of the FLAC; null: digital silence")
     clipped_share = dy.Float64(
         nullable=True,
         min=0,

@@ -56,7 +56,7 @@ def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
 @clip_asset(
     group="speech",
     kinds={"flac", "ffmpeg"},
-    version="1",
+    version="2",
     extension="flac",
     is_file=True,
     also={"audio_facts": speech_schemas.AudioFacts},

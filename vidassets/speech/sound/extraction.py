@@ -63,4 +63,5 @@ def _source_facts(track: AudioTrack) -> dict[str, Any]:
         "source_channels": stream.channels or None,
         "source_layout": stream.layout.name,
         "clipped_share": track.clipping.share,
+        "loudness_lufs": track.loudness.integrated_lufs,
     }
