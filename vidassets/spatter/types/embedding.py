@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vidassets.errors import SchemaViolation
+from vidassets.spatter.embeddings import embedding_matrix
 
 # Enough for what a penultimate layer trained on two classes tells; the rest is noise to a distance. Chosen here.
 EMBEDDING_DIMENSIONS = 8
@@ -62,12 +63,6 @@ def crop_features(
     embedding = principal_components(embedding_matrix(scored), embedding_dimensions)
     shape = crops.select(pl.col("area_px").log1p(), *SHAPE_COLUMNS[1:]).to_numpy().astype(np.float64)
     return CropFeatures(crops, np.hstack([_of_variance_one(embedding), _of_variance_one(_standardised(shape))]))
-
-
-def embedding_matrix(scored: pl.DataFrame) -> NDArray[np.float32]:
-    """The embeddings of rows of `spatter_schemas.SpatterPredictions`, none excluded, of one model: float32 (N, D)."""
-    # One flat column: rows as Python lists would take 30 bytes a number.
-    return scored["embedding"].explode().to_numpy().reshape(len(scored), -1)
 
 
 def principal_components(rows: NDArray[np.floating], n_components: int) -> NDArray[np.float64]:

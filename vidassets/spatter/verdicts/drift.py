@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vidassets.errors import ArtifactDamaged, InvalidSetting, SchemaViolation
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.types.embedding import embedding_matrix
+from vidassets.spatter.embeddings import embedding_matrix
 
 BINS = 10
 SHIFTED_INDEX = 0.25
