@@ -28,7 +28,7 @@ CREDENTIALS = {
 class S3Bucket:
     name: str
     endpoint_url: str
-    client: Any  # boto3's own, to look at what s3fs did
+    client: Any  # boto3's own, to check what the code under test stored
 
     def put(self, key: str, body: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=body)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from vidassets.errors import UnreadableVideo
-from vidassets.media.opening import StorageOptions
 from vidassets.media.pictures import Picture, Pixel, PixelConverter
 from vidassets.media.problems import OnProblem, Problem
 from vidassets.media.sampling import FrameReader
+from vidassets.remote_files import StorageOptions
 
 
 def frames_at(
@@ -31,11 +31,11 @@ def frames_at(
     depends on are skipped.
 
     Args:
-        uri: a path, or a URL that fsspec can open.
+        uri: a path, or a URL that `remote_files.open_url` can open.
         times_s: seconds, in any order; a repeated time gives a repeated picture.
         max_side_px: scale larger pictures down to this length of the longer side.
         pixel: "rgb24", "bgr24" as read by OpenCV, or "gray" for full-range luma.
-        storage_options: passed to fsspec.
+        storage_options: options of the URL, see `remote_files`.
         on_problem: called with every problem found.
 
     Raises:

@@ -2,10 +2,9 @@
 
 import hashlib
 
-import fsspec
-
 from vidassets.errors import SourceUnreadable
-from vidassets.media.opening import StorageOptions, is_remote, open_bytes
+from vidassets.media.opening import is_remote, open_bytes
+from vidassets.remote_files import StorageOptions, url_etag
 
 CHUNK_BYTES = 1 << 20
 
@@ -26,12 +25,8 @@ def content_hash(uri: str, storage_options: StorageOptions | None = None) -> str
 
 
 def _etag(uri: str, storage_options: StorageOptions | None) -> str:
-    filesystem, path = fsspec.url_to_fs(uri, **dict(storage_options or {}))
-    filesystem.invalidate_cache()
-    info = filesystem.info(path)
-    for name in ("ETag", "etag", "sha256", "md5"):
-        if info.get(name):
-            return str(info[name]).strip('"')
+    if found := url_etag(uri, storage_options):
+        return found
     raise SourceUnreadable(
         f"{uri}: the server gives no etag, so a replaced file could not be detected. Use a local copy."
     )

@@ -1,13 +1,12 @@
 """Opening of local and remote videos, with errors that say why a file cannot be opened."""
 
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
-import fsspec
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -22,14 +21,7 @@ from vidassets.errors import (
     UnreadableVideo,
     VidassetsError,
 )
-
-StorageOptions = Mapping[str, Any]
-
-# Chosen here: a block holds one second of video at 4 Mbit/s; 32 blocks are cached, that is 16 MiB per remote file.
-BLOCK_BYTES = 512 * 1024
-KEPT_BLOCKS = 32
-# A remote server that sends nothing for this long is an error.
-SILENCE_S = 60
+from vidassets.remote_files import StorageOptions, open_url
 
 
 def is_remote(uri: str) -> bool:
@@ -107,25 +99,15 @@ def open_bytes(uri: str, storage_options: StorageOptions | None = None) -> Itera
         with file:
             yield file
         return
-    options = dict(storage_options or {})
-    try:
-        if uri.startswith("http"):
-            from aiohttp import ClientTimeout
-
-            options.setdefault("client_kwargs", {"timeout": ClientTimeout(sock_connect=SILENCE_S, sock_read=SILENCE_S)})
-        filesystem, path = fsspec.url_to_fs(uri, **options)
-        # The file may have been replaced since it was last listed.
-        filesystem.invalidate_cache()
-        remote = filesystem.open(
-            path, "rb", block_size=BLOCK_BYTES, cache_type="blockcache", cache_options={"maxblocks": KEPT_BLOCKS}
-        )
-        if (getattr(remote, "details", None) or {}).get("type") == "directory":
-            raise SourceUnreadable(f"{uri}: is a prefix, not a video. Give the URL of an object below it.")
-        if not remote.seekable():
-            raise SourceUnreadable(f"{uri}: the server supports no range requests. Download the file and use the copy.")
-    except Exception as error:
-        raise _remote_failure(uri, error) from error
-    with remote:
+    with ExitStack() as opened:
+        try:
+            remote = opened.enter_context(open_url(uri, storage_options))
+            if not remote.seekable():
+                raise SourceUnreadable(
+                    f"{uri}: the server supports no range requests. Download the file and use the copy."
+                )
+        except Exception as error:
+            raise _remote_failure(uri, error) from error
         yield RangeFile(uri, remote)
 
 
@@ -153,8 +135,8 @@ def open_container(uri: str, storage_options: StorageOptions | None = None) -> I
     """Open the demuxer of a video at its start, and close it when the block ends.
 
     Args:
-        uri: a path, or a URL that fsspec can open (s3://, https:// …), which is read by ranges.
-        storage_options: passed to fsspec (`endpoint_url`, `key` …).
+        uri: a path, or a URL that `remote_files.open_url` can open (s3://, https:// …), which is read by ranges.
+        storage_options: options of the URL, see `remote_files`.
 
     Raises:
         SourceMissing, SourceUnreadable: see `open_bytes`.

@@ -10,12 +10,13 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vidassets.errors import EmptyVideo, TruncatedVideo, UnreadableVideo
-from vidassets.media.opening import StorageOptions, find_video_stream, open_bytes, open_container, video_stream
+from vidassets.media.opening import find_video_stream, open_bytes, open_container, video_stream
 from vidassets.media.packets import has_times
 from vidassets.media.pictures import clockwise_turn
 from vidassets.media.problems import OnProblem, Problem
 from vidassets.media.sampling import FrameReader, ShownFrame
 from vidassets.media.tracks import Timing, Track, count_packets, picture_timing, sound_timing
+from vidassets.remote_files import StorageOptions
 
 # A header's duration may differ by this much before it is a problem. Chosen here: above the last frame and padding.
 DURATION_TOLERANCE_S = 0.5

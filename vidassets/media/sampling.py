@@ -15,10 +15,11 @@ from av.video.stream import VideoStream
 from vidassets.errors import UnreadableVideo
 from vidassets.media.clock import last_tick_at, seconds
 from vidassets.media.decoder import DecodedFrame, Decoder
-from vidassets.media.opening import StorageOptions, open_container, video_stream
+from vidassets.media.opening import open_container, video_stream
 from vidassets.media.packets import PacketReader, has_times
 from vidassets.media.plan import Run, WantedTime, Window, reorder_depth
 from vidassets.media.problems import OnProblem, Problem
+from vidassets.remote_files import StorageOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,6 @@
-"""Whole objects by name, below a prefix of an S3 bucket."""
+"""Objects stored below a prefix of an S3 bucket."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,26 +9,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-from s3fs import S3FileSystem
+from boto3.s3.transfer import TransferConfig
 
 from vidassets.errors import StoreError, StoreUnreachable
-from vidassets.s3 import ATTEMPTS, s3_options
+from vidassets.s3 import list_objects, s3_client, s3_errors
 from vidassets.storage.place import ObjectStat
 
-# Chosen here: below any line worth working over.
-SLOWEST_UPLOAD_BYTES_PER_S = 50_000
-
-
-class _RetriedOnce(S3FileSystem):
-    # botocore retries already; a second layer would multiply the time until an error shows.
-    retries = 1
+# A file above this size is uploaded in parts, several at once. S3 takes up to 5 GB in one request. Chosen here.
+MULTIPART_BYTES = 100 * 2**20
+PART_BYTES = 16 * 2**20
+COPY_BYTES = 1 << 20
 
 
 class Bucket:
-    """A `Place` in an S3 bucket: one PUT an object, or one multipart upload completed at once.
+    """A `Place` in an S3 bucket. An object is written by one PUT, or by one multipart upload: whole or not at all.
 
-    Credentials come from the environment, as boto finds them, never from an argument.
+    boto3 reads the credentials from the environment; they are never an argument.
     """
 
     def __init__(
@@ -38,106 +35,132 @@ class Bucket:
         self._endpoint_url = endpoint_url
         self._timeouts_s = (connect_timeout_s, read_timeout_s)
         if not self.bucket:
-            raise StoreUnreachable(f"{url}: no bucket in it. A store on S3 is s3://BUCKET or s3://BUCKET/PREFIX.")
+            raise StoreUnreachable(f"{url}: the bucket is missing. Give s3://BUCKET or s3://BUCKET/PREFIX.")
 
     def uri(self, name: str) -> str:
-        """The object's s3:// URL."""
+        """Return the object's s3:// URL."""
         return f"s3://{self.bucket}/{self._prefix}{name}"
 
     @contextmanager
     def staged(self, name: str) -> Iterator[Path]:
-        """A path in a temporary folder, uploaded at the end."""
+        """Yield a path in a temporary folder, and upload the file when the block ends."""
         with TemporaryDirectory(prefix="vidassets-") as folder:
             path = Path(folder, Path(name).name)
             yield path
             if not path.is_file():
                 raise StoreError(f"{self.uri(name)}: the writer left no file at {path}. Write to the path given.")
-            with self._explained(self.uri(name)):
-                self._fs.put_file(str(path), self.uri(name), timeout=self._deadline_s(path.stat().st_size))
+            transfer = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=PART_BYTES)
+            with self._explained(self.uri(name)), path.open("rb") as file:
+                if path.stat().st_size < MULTIPART_BYTES:
+                    self._client.put_object(**self._object(name), Body=file)
+                else:
+                    self._client.upload_fileobj(file, self.bucket, self._prefix + name, Config=transfer)
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A downloaded copy, gone afterwards."""
+        """Yield the path of a downloaded copy, which is removed when the block ends."""
         with TemporaryDirectory(prefix="vidassets-") as folder:
             path = Path(folder, Path(name).name)
-            with self._reading(name):
-                # One GET: parts fetched side by side could come from two versions of the object.
-                self._fs.get_file(self.uri(name), str(path), max_concurrency=1)
+            with self._reading(name), path.open("wb") as file:
+                # One GET: parts fetched in parallel could come from two versions of the object.
+                for chunk in self._client.get_object(**self._object(name))["Body"].iter_chunks(COPY_BYTES):
+                    file.write(chunk)
             yield path
 
     def write(self, name: str, data: bytes) -> None:
-        """Make or replace an object."""
+        """Create or replace an object."""
         with self._explained(self.uri(name)):
-            self._fs.pipe_file(self.uri(name), data, timeout=self._deadline_s(len(data)))
+            # A file object is sent in small blocks, each with the timeout of its own; bytes are sent in one call.
+            self._client.put_object(**self._object(name), Body=io.BytesIO(data))
 
     def read(self, name: str) -> bytes:
-        """All bytes of an object."""
+        """Return all bytes of an object."""
         with self._reading(name):
-            data: Any = self._fs.cat_file(self.uri(name))
-        return data
+            return self._client.get_object(**self._object(name))["Body"].read()
 
     def stat(self, name: str) -> ObjectStat:
-        """Size and etag of an object."""
+        """Return size, etag and time of an object."""
         with self._reading(name):
-            head = self._call("head_object", Key=self._prefix + name)
+            head = self._client.head_object(**self._object(name))
         return ObjectStat(head["ContentLength"], f"etag:{head['ETag'].strip(chr(34))}", head["LastModified"])
 
     def names(self, prefix: str) -> list[str]:
-        """Names of all objects that begin with a prefix, sorted; a thousand a request."""
-        found: list[str] = []
+        """Return the names of all objects with a prefix, sorted."""
         with self._explained(self.uri(prefix)):
-            more: dict[str, str] = {}
-            while True:
-                page = self._call("list_objects_v2", Prefix=self._prefix + prefix, **more)
-                found += [entry["Key"].removeprefix(self._prefix) for entry in page.get("Contents", [])]
-                if not page["IsTruncated"]:
-                    return sorted(found)
-                more = {"ContinuationToken": page["NextContinuationToken"]}
+            found = [entry["Key"] for entry in list_objects(self._client, self.bucket, self._prefix + prefix)]
+        return sorted(key.removeprefix(self._prefix) for key in found)
 
     def delete(self, name: str) -> None:
-        """Take an object away."""
+        """Delete an object; a missing one is no error."""
         with self._explained(self.uri(name)):
-            self._call("delete_object", Key=self._prefix + name)
+            self._client.delete_object(**self._object(name))
+
+    def leftovers(self, older_than_s: float) -> list[str]:
+        """Return the keys of unfinished multipart uploads: no listing shows them, and they cost money."""
+        with self._explained(self.uri("")):
+            return [upload["Key"] for upload in self._stale_uploads(older_than_s)]
 
     def sweep(self, older_than_s: float) -> int:
-        """Abort multipart uploads begun so long ago: they show in no listing and cost money."""
-        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        """Abort unfinished multipart uploads, and return their number."""
         with self._explained(self.uri("")):
-            uploads = self._call("list_multipart_uploads", Prefix=self._prefix).get("Uploads", [])
-            stale = [upload for upload in uploads if upload["Initiated"] <= before]
+            stale = self._stale_uploads(older_than_s)
             for upload in stale:
-                self._call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
+                self._abort(upload)
         return len(stale)
 
+    def _stale_uploads(self, older_than_s: float) -> list[dict[str, Any]]:
+        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self._prefix)
+        uploads = [upload for page in pages for upload in page.get("Uploads", [])]
+        return [upload for upload in uploads if upload["Initiated"] <= before and not self._is_active(upload, before)]
+
+    def _is_active(self, upload: dict[str, Any], before: datetime) -> bool:
+        """Return whether a part of the upload arrived after `before`: its writer is still at work."""
+        try:
+            with s3_errors():
+                pages = self._client.get_paginator("list_parts").paginate(**self._upload(upload))
+                return any(part["LastModified"] > before for page in pages for part in page.get("Parts", []))
+        except FileNotFoundError:
+            # The writer has completed or aborted it since it was listed.
+            return True
+
+    def _abort(self, upload: dict[str, Any]) -> None:
+        try:
+            with s3_errors():
+                self._client.abort_multipart_upload(**self._upload(upload))
+        except FileNotFoundError:
+            pass  # completed, or aborted by another sweep
+
+    def _upload(self, upload: dict[str, Any]) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+
+    def _object(self, name: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self._prefix + name}
+
     @cached_property
-    def _fs(self) -> S3FileSystem:
-        return _RetriedOnce(**s3_options(self._endpoint_url, *self._timeouts_s))
-
-    def _deadline_s(self, size_bytes: int) -> float:
-        # A server that takes no bytes trips no timeout of the client: an upload needs an end of its own.
-        return ATTEMPTS * sum(self._timeouts_s) + size_bytes / SLOWEST_UPLOAD_BYTES_PER_S
-
-    def _call(self, method: str, **arguments: Any) -> Any:
-        return self._fs.call_s3(method, Bucket=self.bucket, **arguments)
+    def _client(self) -> Any:
+        return s3_client(self._endpoint_url, *self._timeouts_s)
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         with self._explained(self.uri(name)):
             try:
-                yield
+                with s3_errors():
+                    yield
                 return
             except FileNotFoundError:
-                # A missing bucket and a missing object look alike here; a listing tells them apart.
-                self._call("list_objects_v2", Prefix=self._prefix, MaxKeys=1)
+                # A missing bucket and a missing object give the same status: a listing distinguishes them.
+                self._client.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, MaxKeys=1)
         raise FileNotFoundError(self.uri(name))
 
     @contextmanager
     def _explained(self, uri: str) -> Iterator[None]:
         try:
-            yield
-        except (OSError, BotoCoreError, ValueError) as error:
-            at = self._endpoint_url or "Amazon S3"
+            with s3_errors():
+                yield
+        except OSError as error:
+            endpoint = self._endpoint_url or "Amazon S3"
             raise StoreUnreachable(
-                f"{uri}: {type(error).__name__}: {error} (endpoint: {at}). Check that the bucket exists there, the "
-                "endpoint's address, and that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may list, read and write it."
+                f"{uri}: {error} (endpoint: {endpoint}). Check that the bucket exists there, the endpoint's address, "
+                "and that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may list, read and write it."
             ) from error

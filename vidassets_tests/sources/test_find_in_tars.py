@@ -6,7 +6,6 @@ import fsspec
 import pytest
 
 from vidassets.errors import KeyCollision, SourceUnreadable
-from vidassets.s3 import s3_options
 from vidassets.sources.find import find_videos
 from vidassets.sources.remote import open_source
 from vidassets.sources.sidecar import read_sidecar
@@ -122,7 +121,7 @@ def test_a_compressed_tar_is_reported_with_the_fix(tmp_path: Path):
 
 def test_the_videos_of_a_tar_in_a_bucket_are_opened_in_place(s3_bucket: S3Bucket, tmp_path: Path):
     s3_bucket.put("data/x.tar", make_tar(tmp_path / "x.tar", {"f/a.mp4": b"video", "f/a.json": b"{}"}).read_bytes())
-    options = s3_options(s3_bucket.endpoint_url)
+    options = {"endpoint_url": s3_bucket.endpoint_url}
     [source] = find_videos(f"s3://{s3_bucket.name}/data", "clip", options).sources
     with open_source(source.uri, options) as video:
         assert (source.key, video.read(), read_sidecar(source.sidecar_uri, options)) == ("a", b"video", {})

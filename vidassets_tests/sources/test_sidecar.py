@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from vidassets.errors import SidecarError
-from vidassets.s3 import s3_options
 from vidassets.sources.sidecar import read_sidecar
 from vidassets_tests.s3_server import S3Bucket
 
@@ -76,9 +75,9 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
 
 def test_a_remote_sidecar_is_read(s3_bucket: S3Bucket):
     s3_bucket.put("a.json", b'{"a": 1}')
-    assert read_sidecar(f"s3://{s3_bucket.name}/a.json", s3_options(s3_bucket.endpoint_url)) == {"a": 1}
+    assert read_sidecar(f"s3://{s3_bucket.name}/a.json", {"endpoint_url": s3_bucket.endpoint_url}) == {"a": 1}
 
 
 def test_a_remote_sidecar_that_is_gone_is_reported(s3_bucket: S3Bucket):
     with pytest.raises(SidecarError, match="nothing is there"):
-        read_sidecar(f"s3://{s3_bucket.name}/a.json", s3_options(s3_bucket.endpoint_url))
+        read_sidecar(f"s3://{s3_bucket.name}/a.json", {"endpoint_url": s3_bucket.endpoint_url})
