@@ -5,13 +5,13 @@ by Resemblyzer. Its package is not imported (it needs a compiler and librosa): t
 layers here, fed by the same mel spectrogram in numpy, which tests hold against librosa's. Torch only in functions.
 """
 
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
+from vidassets.speech.mel import mel_filters
 
 MODEL = "resemblyzer"
 EMBEDDING_SIZE = 256
@@ -109,28 +109,10 @@ def mel_spectrogram(samples: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
     power = np.abs(np.fft.rfft(frames * hann.astype(np.float32), axis=1)).astype(np.float32) ** 2
-    return power @ _mel_filters().T
+    return power @ mel_filters(N_MELS, FFT_SAMPLES // 2 + 1, SAMPLE_RATE_HZ).T
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """float32 (…, D): the same directions, of length 1; a vector of zeros stays one."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
-
-
-@cache
-def _mel_filters() -> np.ndarray:
-    """float32 (40, 201): triangles of equal area, evenly spaced on Slaney's mel scale from 0 to 8 kHz.
-
-    Source: Slaney, "Auditory Toolbox", 1998: linear up to 1 kHz, logarithmic above, 27 steps for a factor of 6.4.
-    """
-    linear_hz, break_hz, log_step = 200 / 3, 1000.0, np.log(6.4) / 27
-    break_mel = break_hz / linear_hz
-    top_mel = break_mel + np.log(SAMPLE_RATE_HZ / 2 / break_hz) / log_step
-    mels = np.linspace(0, top_mel, N_MELS + 2)
-    edges_hz = np.where(mels < break_mel, mels * linear_hz, break_hz * np.exp(log_step * (mels - break_mel)))
-    bins_hz = np.arange(FFT_SAMPLES // 2 + 1) * SAMPLE_RATE_HZ / FFT_SAMPLES
-    rise = (bins_hz - edges_hz[:-2, None]) / np.diff(edges_hz)[:-1, None]
-    fall = (edges_hz[2:, None] - bins_hz) / np.diff(edges_hz)[1:, None]
-    area = 2 / (edges_hz[2:] - edges_hz[:-2])
-    return (np.maximum(0, np.minimum(rise, fall)) * area[:, None]).astype(np.float32)
