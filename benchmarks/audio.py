@@ -1,9 +1,9 @@
-"""CPU seconds of decoding a minute of sound to 16 kHz mono FLAC: ours, with levels, and ffmpeg.
+"""CPU seconds of extracting a minute of sound to 16 kHz mono FLAC: this project, with levels, and ffmpeg.
 
     python benchmarks/audio.py [--minutes 10]
 
-Data: generated, coloured noise that swells like syllables, stereo AAC of 48 kHz in MP4. Each runs in a process of its
-own with one thread; CPU seconds include its children and its imports, which a row of their own tells.
+Data: generated noise that swells like syllables, as stereo AAC of 48 kHz in MP4. Each command runs in its own process
+with a single thread. CPU seconds include child processes and imports; a separate row shows the imports.
 """
 
 import argparse
@@ -24,7 +24,7 @@ OURS += "extract_audio('a', sys.argv[1], Path(sys.argv[2]))"
 
 
 def generate(path: Path, minutes: float) -> None:
-    """Writes the sound."""
+    """Write the sound to `path`."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48_000, layout="stereo")
@@ -39,7 +39,7 @@ def generate(path: Path, minutes: float) -> None:
 
 
 def cpu_s(command: list[str]) -> tuple[float, int]:
-    """CPU seconds of a command, and the most memory it took, in MB."""
+    """Run a command and return its CPU seconds and its peak memory in MB."""
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -49,7 +49,7 @@ def cpu_s(command: list[str]) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     minutes = parser.parse_args().minutes
@@ -57,17 +57,17 @@ def main() -> None:
         source, output = Path(folder) / "a.mp4", Path(folder) / "a.flac"
         generate(source, minutes)
         commands = {
-            "ours, imports alone": [sys.executable, "-c", IMPORTS],
-            "ours, with levels": [sys.executable, "-c", OURS, str(source), str(output)],
+            "vidassets, imports only": [sys.executable, "-c", IMPORTS],
+            "vidassets, with levels": [sys.executable, "-c", OURS, str(source), str(output)],
         }
         if shutil.which("ffmpeg"):
             base = ["ffmpeg", "-y", "-v", "error", "-threads", "1", "-i", str(source), "-ac", "1", "-ar", "16000"]
             commands["ffmpeg, no levels"] = [*base, str(output)]
             commands["ffmpeg, ebur128"] = [*base, "-af", "ebur128", str(output)]
-        print(f"{minutes:g} minutes of stereo AAC\n{'':24}{'CPU-s':>8}{'per minute':>12}{'peak MB':>10}")
+        print(f"{minutes:g} minutes of stereo AAC\n{'':26}{'CPU-s':>8}{'per minute':>12}{'peak MB':>10}")
         for name, command in commands.items():
             spent_s, peak_mb = cpu_s(command)
-            print(f"{name:24}{spent_s:8.2f}{spent_s / minutes:12.3f}{peak_mb:10}")
+            print(f"{name:26}{spent_s:8.2f}{spent_s / minutes:12.3f}{peak_mb:10}")
 
 
 if __name__ == "__main__":

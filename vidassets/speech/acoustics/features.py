@@ -1,8 +1,8 @@
-"""How each word and each segment sounds, by nothing but the samples under it; and how that compares with its speaker.
+"""Acoustic features of each word and each segment, measured on its own samples and compared with its speaker.
 
-A unit's windows are every 10 ms of those that lie within it: what is said next to it is in none of them, so that they
-are not the windows of `acoustic_frames`. Means of the spectrum are over the windows that are not silent, those of
-harmonicity and pitch over the voiced ones. A unit without a sample has nulls.
+A unit is a word or a segment. Its windows, every 10 ms, are entirely inside it, so that they contain nothing of its
+neighbours; they are not the windows of `acoustic_frames`. Means of spectral features are over the windows that are not
+silent, means of harmonicity and pitch over the voiced windows. A unit without samples has nulls.
 """
 
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ from vidassets.schemas import speech as speech_schemas
 from vidassets.speech.acoustics.grid import SILENCE_DB, Measures, decibels, measure_windows
 from vidassets.speech.acoustics.syllables import silence_threshold_db, syllable_nuclei
 
-SEMITONES_AN_OCTAVE = 12
+SEMITONES_PER_OCTAVE = 12
 
 
 @dataclass(frozen=True)
 class LevelThresholds:
-    """Where a level begins, in dB above the median of the speaker's units.
+    """Bounds of the levels, in dB above the median of the speaker's units.
 
-    Chosen here: of a minute of clear narration, 6 % of the words each are low, high and emphasis, and these are those
-    that the speaker stresses.
+    Chosen here: in a minute of clear narration, 6 % of the words are low, 6 % high and 6 % emphasis, and the last are
+    those that the speaker stresses.
 
     Attributes:
-        low_db: low is below it.
-        high_db: high begins here.
-        emphasis_db: emphasis begins here.
-        emphasis_semitones: what is high and has a pitch as far above the speaker's is emphasis too.
+        low_db: a unit below this is low.
+        high_db: a unit is high from this on.
+        emphasis_db: a unit is emphasis from this on.
+        emphasis_semitones: a high unit is also emphasis if its pitch is this far above the speaker's median.
     """
 
     low_db: float = -6.0
@@ -43,8 +43,8 @@ class LevelThresholds:
     def __post_init__(self) -> None:
         if not self.low_db < self.high_db <= self.emphasis_db:
             raise InvalidSetting(
-                f"Levels from {self.low_db:g}, {self.high_db:g} and {self.emphasis_db:g} dB: low_db must lie below "
-                "high_db, and high_db not above emphasis_db."
+                f"The levels {self.low_db:g}, {self.high_db:g} and {self.emphasis_db:g} dB are not in order: low_db "
+                "must be below high_db, and high_db must not be above emphasis_db."
             )
 
 
@@ -55,18 +55,18 @@ def measure_words(
     levels: LevelThresholds,
     channel_of_speaker: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
-    """One row per word; columns in `speech_schemas.WordAcoustics`.
+    """Return one row per word, with the columns of `speech_schemas.WordAcoustics`.
 
     Args:
-        clip: its key.
+        clip: key of the clip.
         words: rows of `speech_schemas.TranscriptWords`.
-        sound: of the clip.
-        levels: what is low, high, and emphasis.
-        channel_of_speaker: where each speaker has a channel of the sound; otherwise the mean of them is measured.
+        sound: the clip's sound.
+        levels: bounds of the levels.
+        channel_of_speaker: the channel to measure for each speaker; for other speakers, the mean of all channels.
     """
     columns = ["start_s", "end_s", "speaker", "word_index", "text"]
     units = _measure_units(words.select(columns), sound, channel_of_speaker or {})
-    return speech_schemas.WordAcoustics.cast(_compared(clip, units, levels))
+    return speech_schemas.WordAcoustics.cast(_compare(clip, units, levels))
 
 
 def measure_segments(
@@ -76,27 +76,32 @@ def measure_segments(
     levels: LevelThresholds,
     channel_of_speaker: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
-    """One row per segment; columns in `speech_schemas.SegmentAcoustics`. Arguments as of `word_acoustics`.
+    """Return one row per segment, with the columns of `speech_schemas.SegmentAcoustics`.
 
-    Its speaker's other segments, not the words, are what its level is relative to.
+    The arguments are those of `measure_words`. Levels are relative to the speaker's other segments, not to the words.
     """
     columns = ["start_s", "end_s", "speaker", "segment_index"]
     units = _measure_units(segments.select(columns), sound, channel_of_speaker or {})
-    return speech_schemas.SegmentAcoustics.cast(_compared(clip, units, levels))
+    return speech_schemas.SegmentAcoustics.cast(_compare(clip, units, levels))
 
 
 def measure_unit(samples: np.ndarray) -> dict[str, Any]:
-    """What is measured of one unit, by column of `speech_schemas.Acoustics`; nothing of no samples, float32 (N,)."""
+    """Return the features of a single unit, by column of `speech_schemas.Acoustics`; an empty dict without samples.
+
+    Args:
+        samples: float32 (N,).
+    """
     if not len(samples):
         return {}
     measures = measure_windows(samples)
-    loudness = decibels(np.mean(np.square(samples - samples.mean(), dtype=np.float64)))
+    mean_db = decibels(np.mean(np.square(samples - samples.mean(), dtype=np.float64)))
+    # (T,): over the windows of the unit.
     intensity_db = measures["intensity_db"]
     silent = (intensity_db < silence_threshold_db(intensity_db)) | (intensity_db <= SILENCE_DB)
     voiced = ~np.isnan(measures["f0_hz"])
     n_nuclei = len(syllable_nuclei(intensity_db, voiced))
     return {
-        "intensity_mean_db": float(loudness),
+        "intensity_mean_db": float(mean_db),
         "intensity_max_db": float(intensity_db.max()),
         "voiced_share": float(voiced.mean()),
         "silence_share": float(silent.mean()),
@@ -116,7 +121,7 @@ def _pitch_features(measures: Measures, voiced: np.ndarray) -> dict[str, float]:
         "f0_std_hz": float(f0_hz.std()),
         "f0_min_hz": float(f0_hz.min()),
         "f0_max_hz": float(f0_hz.max()),
-        "f0_range_semitones": SEMITONES_AN_OCTAVE * float(np.log2(f0_hz.max() / f0_hz.min())),
+        "f0_range_semitones": SEMITONES_PER_OCTAVE * float(np.log2(f0_hz.max() / f0_hz.min())),
         "harmonicity_db": float(harmonicity_db.mean()),
     }
 
@@ -137,7 +142,7 @@ def _spectral_features(measures: Measures, sounding: np.ndarray) -> dict[str, An
 
 
 def _measure_units(units: pl.DataFrame, sound: Sound, channel_of_speaker: Mapping[str, int]) -> pl.DataFrame:
-    """The units, and the columns of `measure_unit`."""
+    """Add the columns of `measure_unit` to the units."""
     schema = speech_schemas.Acoustics.create_empty().schema
     features = {name: dtype for name, dtype in schema.items() if name != "clip" and name not in units.columns}
     rows = [
@@ -147,8 +152,8 @@ def _measure_units(units: pl.DataFrame, sound: Sound, channel_of_speaker: Mappin
     return units.hstack(pl.DataFrame(rows, schema=features))
 
 
-def _compared(clip: str, units: pl.DataFrame, levels: LevelThresholds) -> pl.DataFrame:
-    """With what compares a unit with others of its speaker: pauses, pitch, intensity, level. Null without a speaker."""
+def _compare(clip: str, units: pl.DataFrame, levels: LevelThresholds) -> pl.DataFrame:
+    """Add how each unit compares with the speaker's others: pauses, pitch, intensity, level. Null without a speaker."""
     of_speaker = {"partition_by": "speaker", "order_by": ["start_s", "end_s"]}
     since_s = pl.col("start_s") - pl.col("end_s").cum_max().shift(1).over(**of_speaker)
     until_s = pl.col("start_s").shift(-1).over(**of_speaker) - pl.col("end_s")
@@ -157,7 +162,7 @@ def _compared(clip: str, units: pl.DataFrame, levels: LevelThresholds) -> pl.Dat
     comparisons = {
         "pause_before_s": since_s.clip(0),
         "pause_after_s": until_s.clip(0),
-        "f0_to_speaker_semitones": SEMITONES_AN_OCTAVE * octaves,
+        "f0_to_speaker_semitones": SEMITONES_PER_OCTAVE * octaves,
         "intensity_to_speaker_db": above_db,
     }
     known = pl.col("speaker").is_not_null()

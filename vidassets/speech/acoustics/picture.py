@@ -1,4 +1,4 @@
-"""The picture of a voice: its pitch and its loudness over time, and the words in the colours of their levels."""
+"""A picture of a clip's speech: pitch and intensity over time, and the words in the colours of their levels."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH_PX, HEIGHT_PX, DPI = 1200, 400, 100
-# The axes' sides, in pixels of the picture: left, right, and from top to bottom.
+# Edges of the axes in pixels: left and right, then (top, bottom) of each.
 LEFT_PX, RIGHT_PX = 60, 1184
 PITCH_PX, INTENSITY_PX, WORDS_PX = (28, 170), (176, 286), (290, 362)
 LEVEL_COLORS = {"low": "#4c8fd6", "medium": "#b0b0b0", "high": "#f0a020", "emphasis": "#d62728"}
 UNKNOWN_COLOR = "#e4e4e4"
-# A word is written along the height of its strip; the next that is written is as far from it as letters are high.
+# Words are written vertically. Two written words are at least the height of a letter apart.
 LETTER_PX, LETTER_POINTS, MAX_LETTERS = 9, 6.5, 16
 PITCH_TICKS_HZ = (75, 150, 300, 600)
 MIN_SHOWN_DB = -80.0
 
 
 def draw_acoustics(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> bytes:
-    """A PNG, 1200x400 pixels, at most 150 KB: pitch over intensity over words, on one axis of time.
+    """Return a PNG of 1200x400 pixels, at most 150 KB: pitch above intensity above words, on the same time axis.
 
-    Of a long clip each column of pixels shows the median of its pitches and the loudest of its intensities. Every word
-    is coloured; as many are written as there is room for, none where that would be less than half.
+    If a column of pixels holds several frames, it shows their median pitch and greatest intensity. Every word is
+    coloured. Words are written where there is room, or not at all if more than half of them would be left out.
 
     Args:
-        clip: its key.
+        clip: key of the clip.
         frames: rows of `speech_schemas.AcousticFrames`.
         words: rows of `speech_schemas.WordAcoustics`.
     """
@@ -61,7 +61,7 @@ def draw_acoustics(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> byte
     strip.set_xlabel("seconds", fontsize=8)
     colors = [LEVEL_COLORS.get(level, UNKNOWN_COLOR) for level in words["level"]]
     spans = list(zip(words["start_s"], words["end_s"] - words["start_s"], strict=True))
-    # Of a clip with many words few could be written, and their edges would hide their colours.
+    # With many words, few could be written, and the white edges would hide the colours.
     legible = len(words) * LETTER_PX < 2 * (RIGHT_PX - LEFT_PX)
     strip.broken_barh(spans, (0, 1), facecolors=colors, edgecolor="white", linewidth=0.4 if legible else 0)
     for axes in (pitch, intensity):
@@ -69,7 +69,7 @@ def draw_acoustics(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> byte
             spans, (0, 1), facecolors=colors, linewidth=0, alpha=0.18, transform=axes.get_xaxis_transform()
         )
     if legible:
-        _write(words, strip, (RIGHT_PX - LEFT_PX) / (end_s - begin_s))
+        _write_words(words, strip, (RIGHT_PX - LEFT_PX) / (end_s - begin_s))
     for axes in (pitch, intensity, strip):
         axes.tick_params(labelsize=8)
     png = BytesIO()
@@ -78,20 +78,20 @@ def draw_acoustics(clip: str, frames: pl.DataFrame, words: pl.DataFrame) -> byte
 
 
 def _span(frames: pl.DataFrame, words: pl.DataFrame) -> tuple[float, float]:
-    """From the first to the last of both; a second where there is neither."""
+    """Return the first and last time of frames and words; (0, 1) if there are none."""
     times_s = pl.concat([frames["pts_s"], words["start_s"], words["end_s"]])
     return (times_s.min(), times_s.max()) if times_s.n_unique() > 1 else (0.0, 1.0)  # pyright: ignore
 
 
 def _place(rows_px: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Axes between two rows of pixels, as matplotlib wants them: from the bottom left, in parts of the figure."""
+    """Return (left, bottom, width, height), as fractions of the figure, of axes between two rows of pixels."""
     top, bottom = rows_px
     height = (bottom - top) / HEIGHT_PX
     return LEFT_PX / WIDTH_PX, 1 - bottom / HEIGHT_PX, (RIGHT_PX - LEFT_PX) / WIDTH_PX, height
 
 
 def _by_column(frames: pl.DataFrame, begin_s: float, end_s: float) -> dict[str, np.ndarray]:
-    """Time, pitch (NaN where unvoiced) and intensity of each column of pixels, but never of less than one frame."""
+    """Return time, pitch (NaN where unvoiced) and intensity of each column of pixels that has a frame."""
     column_s = (end_s - begin_s) / (RIGHT_PX - LEFT_PX)
     shown = (
         frames.group_by(((pl.col("pts_s") - begin_s) / column_s).floor().alias("column"))
@@ -101,8 +101,8 @@ def _by_column(frames: pl.DataFrame, begin_s: float, end_s: float) -> dict[str, 
     return {name: shown[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in shown.columns}
 
 
-def _write(words: pl.DataFrame, strip: "Axes", px_a_second: float) -> None:
-    """Words along the height of their strip, as many as there is room for; none that the font has no letters for."""
+def _write_words(words: pl.DataFrame, strip: "Axes", px_per_s: float) -> None:
+    """Write the words vertically where there is room, except words with letters that the font lacks."""
     from matplotlib.font_manager import FontProperties, fontManager, get_font
 
     letters = get_font(fontManager.findfont(FontProperties())).get_charmap()
@@ -115,4 +115,4 @@ def _write(words: pl.DataFrame, strip: "Axes", px_a_second: float) -> None:
         strip.text(
             middle_s, 0.5, shown, rotation=90, ha="center", va="center", fontsize=LETTER_POINTS, parse_math=False
         )
-        free_s = middle_s + LETTER_PX / px_a_second
+        free_s = middle_s + LETTER_PX / px_per_s

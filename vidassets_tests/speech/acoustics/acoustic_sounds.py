@@ -10,7 +10,7 @@ def times_s(duration_s: float) -> np.ndarray:
 
 
 def gliding(f0_hz: np.ndarray, amplitude: float | np.ndarray = 0.25) -> np.ndarray:
-    """A sine of the frequency that `f0_hz` (N,) gives for every sample."""
+    """A sine whose frequency at every sample is given by `f0_hz`, (N,)."""
     phase = 2 * np.pi * np.cumsum(f0_hz) / SAMPLE_RATE_HZ
     return (amplitude * np.sin(phase)).astype(np.float32)
 
@@ -20,7 +20,7 @@ def tone(f0_hz: float, duration_s: float = 0.5, amplitude: float = 0.25) -> np.n
 
 
 def voice(f0_hz: float, duration_s: float = 0.5, amplitude: float = 0.05) -> np.ndarray:
-    """All harmonics below 4 kHz, each half as loud as an octave below: as a glottis makes them."""
+    """All harmonics below 4 kHz, falling by 6 dB per octave, as those of a glottis do."""
     t = times_s(duration_s)
     orders = np.arange(1, int(4000 / f0_hz) + 1)[:, None]
     return (amplitude * (np.sin(2 * np.pi * f0_hz * orders * t) / orders).sum(axis=0)).astype(np.float32)

@@ -17,7 +17,7 @@ COMPARISONS = ["f0_to_speaker_semitones", "intensity_to_speaker_db", "level", "p
 
 
 def words_of(*spans: tuple[float, float], speakers: str | None = None) -> pl.DataFrame:
-    """Words at these times after START_S, each of the speaker whose number is at its place: "0010"; or of nobody."""
+    """Words at these times after START_S. `speakers` has a digit per word, as "0010"; None: no speaker is known."""
     names = [f"S{digit}" for digit in speakers] if speakers else [None] * len(spans)
     return pl.DataFrame(
         {
@@ -59,7 +59,7 @@ def test_each_word_has_the_features_of_its_own_tone(tmp_path):
 
 def test_the_range_of_a_rise_by_an_octave_is_twelve_semitones():
     features = measure_unit(gliding(150 * 2 ** times_s(1)))
-    # The outermost windows have their middles 20 ms within the word.
+    # The middles of the first and the last window are 20 ms inside the word.
     assert features["f0_range_semitones"] == pytest.approx(12 * 0.96, abs=0.1)
     assert features["f0_median_hz"] == pytest.approx(150 * np.sqrt(2), rel=0.005)
 
@@ -80,7 +80,7 @@ def test_the_means_and_deviations_of_the_spectrum_are_those_of_its_halves():
     assert max(measure_unit(tone(500, 1))["mfcc_std"]) < 0.5
 
 
-def test_silence_within_a_segment_is_its_share_and_takes_no_part_in_the_spectrum():
+def test_silence_within_a_segment_counts_in_its_share_but_not_in_the_spectrum():
     features = measure_unit(np.concatenate([tone(300, 0.5), silence(1), tone(300, 0.5)]))
     assert features["silence_share"] == pytest.approx(0.5, abs=0.03)
     assert features["spectral_centroid_mean_hz"] == pytest.approx(300, rel=0.01)
@@ -108,7 +108,7 @@ def test_a_word_of_digital_silence_says_so():
 
 
 @pytest.mark.parametrize("duration_s", [0.015, 0.025, 0.039])
-def test_a_word_shorter_than_a_window_is_measured_by_what_there_is_of_it(tmp_path, duration_s):
+def test_a_word_shorter_than_a_window_is_measured_on_all_its_samples(tmp_path, duration_s):
     sound = sound_of(tmp_path, noise(0.3), tone(300, duration_s), noise(0.3))
     row = acoustics(sound, words_of((0.3, 0.3 + duration_s))).row(0, named=True)
     assert row["f0_median_hz"] == pytest.approx(300, rel=0.02)
@@ -182,11 +182,11 @@ def test_the_thresholds_of_levels_are_settings(tmp_path):
 
 @pytest.mark.parametrize("thresholds", [{"low_db": 4}, {"high_db": 7}, {"low_db": float("nan")}])
 def test_levels_out_of_order_are_refused(thresholds):
-    with pytest.raises(InvalidSetting, match="low_db must lie below high_db"):
+    with pytest.raises(InvalidSetting, match="low_db must be below high_db"):
         LevelThresholds(**thresholds)
 
 
-def test_nothing_is_relative_to_a_speaker_who_is_not_known(tmp_path):
+def test_without_a_speaker_no_feature_is_relative(tmp_path):
     rows = acoustics(sound_of(tmp_path, tone(120), tone(120)), words_of((0, 0.3), (0.5, 0.9)))
     assert rows.select(pl.col(COMPARISONS).is_null().all()).row(0) == (True,) * 5
     assert rows["intensity_mean_db"].null_count() == 0

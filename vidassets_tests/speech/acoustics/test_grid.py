@@ -60,7 +60,7 @@ def test_the_pitch_of_a_sound_that_swells_stays_and_its_intensity_follows(tmp_pa
     np.testing.assert_allclose(frames["intensity_db"], 20 * np.log10(amplitude / np.sqrt(2)), atol=0.1)
 
 
-def test_white_noise_has_no_pitch_and_lies_evenly_over_all_frequencies(tmp_path):
+def test_white_noise_has_no_pitch_and_a_flat_spectrum(tmp_path):
     frames = frames_of(tmp_path, noise(4))
     assert frames["f0_hz"].is_not_null().mean() < 0.02
     assert frames["voiced_probability"].mean() < 0.1
@@ -72,7 +72,7 @@ def test_white_noise_has_no_pitch_and_lies_evenly_over_all_frequencies(tmp_path)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25])
-def test_what_does_not_sound_has_an_intensity_of_minus_120_db_and_nothing_else(tmp_path, level):
+def test_digital_silence_has_an_intensity_of_minus_120_db_and_no_other_features(tmp_path, level):
     frames = frames_of(tmp_path, silence() + np.float32(level))
     assert len(frames) == 50
     assert frames["intensity_db"].unique().to_list() == [-120]
@@ -96,7 +96,7 @@ def test_the_intensity_of_a_tone_is_exact_to_a_hundredth_of_a_decibel(amplitude,
 
 
 @pytest.mark.parametrize("f0_hz", [250, 1000, 3000, 6000])
-def test_all_of_the_spectrum_of_a_tone_is_at_its_frequency(f0_hz):
+def test_the_whole_spectrum_of_a_tone_is_at_its_frequency(f0_hz):
     measures = measure_windows(tone(f0_hz))
     np.testing.assert_allclose(measures["spectral_centroid_hz"], f0_hz, rtol=0.001)
     np.testing.assert_allclose(measures["spectral_rolloff_hz"], f0_hz, atol=25)
@@ -104,9 +104,9 @@ def test_all_of_the_spectrum_of_a_tone_is_at_its_frequency(f0_hz):
     np.testing.assert_allclose(measures["zero_crossing_rate"], 2 * f0_hz / SAMPLE_RATE_HZ, atol=1.01 / 639)
 
 
-def test_the_spectrum_of_a_voice_is_what_librosa_says_of_it():
+def test_the_spectrum_of_a_voice_has_the_shape_that_librosa_measures():
     measures = measure_windows(voice(150, 0.04))
-    # By librosa 0.11.0 from the power spectrum of the same window; coefficients 1 to 13 of n_mfcc=14, top_db=None.
+    # From librosa 0.11.0, for the power spectrum of the same window; coefficients 1 to 13 of n_mfcc=14, top_db=None.
     mfcc = [262.70, -166.35, 119.72, -34.54, -23.40, 42.99, -56.98, 29.61, -13.33, -28.52, 18.19, -38.02, 5.41]
     np.testing.assert_allclose(measures["mfcc"], [mfcc], atol=0.01)
     assert measures["spectral_centroid_hz"].item() == pytest.approx(359.734, abs=0.01)
@@ -126,7 +126,7 @@ def test_one_bang_does_not_make_all_else_unvoiced():
     assert np.mean(~np.isnan(measure_windows(speech)["f0_hz"])) > 0.95
 
 
-def test_times_are_the_clips_at_the_middle_of_every_10_ms(tmp_path):
+def test_times_are_the_middles_of_every_10_ms_on_the_clips_clock(tmp_path):
     frames = frames_of(tmp_path, tone(200, 0.025), start_s=5.25)
     assert frames["grid_index"].to_list() == [0, 1, 2]
     np.testing.assert_allclose(frames["pts_s"], [5.255, 5.265, 5.275], atol=1e-9)
@@ -136,7 +136,7 @@ def test_no_samples_make_no_rows(tmp_path):
     assert len(frames_of(tmp_path, np.zeros(0, np.float32))) == 0
 
 
-def test_the_channels_are_measured_apart(tmp_path):
+def test_the_channels_are_measured_separately(tmp_path):
     frames = frames_of(tmp_path, np.stack([tone(100), tone(300)]))
     medians = frames.group_by("channel").agg(pl.col("f0_hz").median()).sort("channel")["f0_hz"]
     np.testing.assert_allclose(medians, [100, 300], rtol=0.005)

@@ -40,7 +40,7 @@ def pixels_of(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
 
 
-def test_the_words_lie_in_order_in_the_colours_of_their_levels():
+def test_the_words_are_in_order_and_in_the_colours_of_their_levels():
     pixels = pixels_of(draw_acoustics("clip", frames_of(400), words_of(4, 1.0, [*LEVEL_COLORS])))
     assert pixels.shape == (400, 1200, 3)
     row = pixels[WORDS_PX[1] - 6].astype(int)
@@ -61,10 +61,10 @@ def test_the_words_lie_in_order_in_the_colours_of_their_levels():
         pytest.param(frames_of(100), words_of(2, 0.5, ["high"], text="你好 $x_$ \N{GRINNING FACE}"), id="odd letters"),
     ],
 )
-def test_there_is_a_picture_also_of(frames, words):
+def test_odd_input_gives_a_picture(frames, words):
     assert pixels_of(draw_acoustics("clip_$a$", frames, words)).shape == (400, 1200, 3)
 
 
-def test_the_picture_of_an_hour_is_no_more_than_150_kb():
+def test_the_picture_of_an_hour_has_at_most_150_kb():
     hour = draw_acoustics("clip", frames_of(360_000), words_of(9_000, 0.4, [*LEVEL_COLORS]))
     assert len(hour) <= 150_000

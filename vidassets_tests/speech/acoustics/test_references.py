@@ -1,4 +1,4 @@
-"""What Praat and librosa make of the same sounds. Both are references only, and these tests skip without them."""
+"""Comparisons with Praat and librosa on the same sounds. Both are references only; without them these tests skip."""
 
 import os
 import warnings
@@ -10,7 +10,7 @@ import pytest
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.speech.acoustics.grid import N_FFT, STEP_SAMPLES, WINDOW_SAMPLES, measure_windows
-from vidassets.speech.acoustics.pitch import CEILING_HZ, FLOOR_HZ, PERIODS_A_WINDOW
+from vidassets.speech.acoustics.pitch import CEILING_HZ, FLOOR_HZ, PERIODS_PER_WINDOW
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, times_s, voice
 
 EPISODE = Path(__file__).parents[3] / "samples/episodes/pioneers/s01/e02/episode.mp4"
@@ -27,13 +27,13 @@ def decoded(path: Path, duration_s: float = 30) -> np.ndarray:
 
 
 def window_middles_s(samples: np.ndarray) -> np.ndarray:
-    """Of the windows of `measured`."""
+    """The middles of the windows of `measure_windows`."""
     spare = len(samples) - WINDOW_SAMPLES
     return (np.arange(spare % STEP_SAMPLES // 2, spare + 1, STEP_SAMPLES) + WINDOW_SAMPLES / 2) / SAMPLE_RATE_HZ
 
 
 def at(track, at_s: np.ndarray, nothing: float = np.nan) -> np.ndarray:
-    """Praat's values at these times, between its own; NaN beside a frame without one."""
+    """Interpolate Praat's values at these times; NaN next to a frame without a value."""
     values = np.where(track.values[0] == nothing, np.nan, track.values[0])
     return np.interp(at_s, track.xs(), values, left=np.nan, right=np.nan)
 
@@ -52,11 +52,11 @@ def assert_like_praat(samples: np.ndarray) -> None:
 
     full_scale_db = 20 * np.log10(2e-5)  # Praat's are relative to 20 micropascals
     intensity_db = at(praat.to_intensity(100, STEP_S), middles_s) + full_scale_db
-    heard = ~np.isnan(intensity_db) & (measures["intensity_db"] > -80)
-    assert np.corrcoef(intensity_db[heard], measures["intensity_db"][heard])[0, 1] > 0.99
-    assert abs(np.median(measures["intensity_db"][heard] - intensity_db[heard])) < 0.1
+    audible = ~np.isnan(intensity_db) & (measures["intensity_db"] > -80)
+    assert np.corrcoef(intensity_db[audible], measures["intensity_db"][audible])[0, 1] > 0.99
+    assert abs(np.median(measures["intensity_db"][audible] - intensity_db[audible])) < 0.1
 
-    harmonicity = praat.to_harmonicity_ac(STEP_S, FLOOR_HZ, 0.1, PERIODS_A_WINDOW)
+    harmonicity = praat.to_harmonicity_ac(STEP_S, FLOOR_HZ, 0.1, PERIODS_PER_WINDOW)
     harmonicity_db = at(harmonicity, middles_s, nothing=-200)
     both &= ~np.isnan(harmonicity_db)
     assert np.median(np.abs(measures["harmonicity_db"][both] - harmonicity_db[both])) < 1.2
@@ -82,11 +82,11 @@ def test_real_speech_is_measured_as_praat_does(name):
 def test_the_spectrum_is_measured_as_librosa_does(samples_of):
     samples = samples_of()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what librosa itself imports
+        warnings.simplefilter("ignore")  # from librosa's own imports
         feature = pytest.importorskip("librosa.feature", reason="librosa is not installed")
         from librosa import power_to_db
 
-        # The power is of frames without their mean, as librosa's own are not: both get the same.
+        # librosa does not subtract the mean of a frame, so it gets the power spectra of frames without their mean.
         spare = len(samples) - WINDOW_SAMPLES
         starts = np.arange(spare % STEP_SAMPLES // 2, spare + 1, STEP_SAMPLES)
         windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[starts].astype(np.float64)
@@ -102,7 +102,7 @@ def test_the_spectrum_is_measured_as_librosa_does(samples_of):
         mel_db = power_to_db(feature.melspectrogram(**rate), top_db=None)
         mfcc = feature.mfcc(S=mel_db, n_mfcc=14)[1:].T
     measures = measure_windows(samples)
-    heard = measures["intensity_db"] > -80
+    audible = measures["intensity_db"] > -80
     for name, values in expected.items():
-        np.testing.assert_allclose(measures[name][heard], values[heard], rtol=1e-3)
-    np.testing.assert_allclose(measures["mfcc"][heard], mfcc[heard], atol=0.01)
+        np.testing.assert_allclose(measures[name][audible], values[audible], rtol=1e-3)
+    np.testing.assert_allclose(measures["mfcc"][audible], mfcc[audible], atol=0.01)
