@@ -1,11 +1,10 @@
-"""A search for a better recipe of the classifier: accuracy against cost."""
+"""The search for a better recipe of the classifier: accuracy against cost."""
 
 from typing import Any
 
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.spatter.classifier import execution_of
 from vidassets.assets.spatter.crop_sets import CropChoice, open_crop_sets, split_of
 from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import dataset_asset
@@ -17,16 +16,26 @@ from vidassets.schemas import spatter as spatter_schemas
 
 
 class RecipeSearch(CropChoice):
-    """Where to look, and for how long."""
+    """The space of recipes and the length of the search."""
 
-    n_trials: int = Field(default=20, ge=1, description="In all; a later search with more adds to those there are.")
-    epochs: int = Field(default=20, ge=1, description="Of a trial, at most.")
-    patience_epochs: int | None = Field(default=5, ge=1, description="As for the classifier.")
-    architectures: list[str] = Field(default=["lenet5", "lenet5-classical"], min_length=1, description="By name.")
-    widths: list[float] = Field(default=[0.25, 0.5, 1.0, 2.0], min_length=1, description="Of LeNet's layers.")
-    batch_sizes: list[int] = Field(default=[256, 512, 1024], min_length=1, description="Crops a step.")
-    lowest_learning_rate: float = Field(default=1e-4, gt=0, description="Of Adam.")
-    highest_learning_rate: float = Field(default=1e-2, gt=0, description="Of Adam.")
+    n_trials: int = Field(
+        default=20, ge=1, description="Number of trials in total; a later search with more adds to the existing ones."
+    )
+    epochs: int = Field(default=20, ge=1, description="Maximum number of epochs per trial.")
+    patience_epochs: int | None = Field(
+        default=5, ge=1, description="Epochs without a lower validation loss before a trial stops. None: never stop."
+    )
+    architectures: list[str] = Field(
+        default=["lenet5", "lenet5-classical"],
+        min_length=1,
+        description="Architectures to try, as named in the settings of `spatter_classifier`.",
+    )
+    widths: list[float] = Field(
+        default=[0.25, 0.5, 1.0, 2.0], min_length=1, description="Factors on the width of LeNet's layers."
+    )
+    batch_sizes: list[int] = Field(default=[256, 512, 1024], min_length=1, description="Crops per step.")
+    lowest_learning_rate: float = Field(default=1e-4, gt=0, description="Lower bound of Adam's learning rate.")
+    highest_learning_rate: float = Field(default=1e-2, gt=0, description="Upper bound of Adam's learning rate.")
 
 
 def _front(artifact: pl.DataFrame) -> str:
@@ -46,12 +55,12 @@ def _front(artifact: pl.DataFrame) -> str:
     on_demand=True,
 )
 def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: Trainer, store: Store) -> ClipResult:
-    """Recipes tried by Optuna: accuracy on validation crops against parameters, with the Pareto front marked.
+    """Search for a better recipe with Optuna: validation accuracy against parameters, Pareto front marked.
 
-    Made only when it is asked for by name. Interrupted, it goes on with the trial it was at.
+    Computed only when selected by name. An interrupted search resumes with the trial that it had begun.
     """
     from vidassets.spatter.classifier.recipe import Recipe
-    from vidassets.spatter.classifier.search import SearchSpace, search
+    from vidassets.spatter.classifier.search import SearchSpace, search_recipes
 
     recipe = Recipe(epochs=config.epochs, patience_epochs=config.patience_epochs, seed=config.seed)
     space = SearchSpace(
@@ -60,22 +69,19 @@ def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: T
         tuple(config.batch_sizes),
         (config.lowest_learning_rate, config.highest_learning_rate),
     )
-    with open_crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as sets:
-        trials = search(
-            sets.train,
-            sets.validation,
+    with open_crop_sets(spatter_index, store.open(), config, split_of(spatter_index, config)) as crops:
+        trials = search_recipes(
+            crops.train,
+            crops.validation,
             recipe,
             space,
-            execution_of(trainer),
+            trainer.execution(),
             n_trials=config.n_trials,
-            data_hash=sets.data_hash,
-            folder=trainer.under_way(store, "spatter_search"),
+            data_hash=crops.data_hash,
+            folder=trainer.checkpoint_folder(store, "spatter_search"),
         )
-    best = trials.filter("pareto").sort("validation_accuracy").tail(1)
     metadata: dict[str, Any] = {"on_the_front": int(trials["pareto"].sum())}
-    metadata |= {
-        f"best_{name}": best[name].item()
-        for name in ("architecture", "width", "batch_size", "learning_rate", "validation_accuracy")
-        if len(best)
-    }
+    for best in trials.filter("pareto").sort("validation_accuracy").tail(1).iter_rows(named=True):
+        names = ("architecture", "width", "batch_size", "learning_rate", "validation_accuracy")
+        metadata |= {f"best_{name}": best[name] for name in names}
     return ClipResult(trials, metadata)

@@ -2,7 +2,11 @@
 
 import os
 import pickle
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +61,26 @@ def load(path: Path, device: str) -> Progress | None:
             f"{path}: not a whole checkpoint of a training ({type(error).__name__}). Delete it, and the training "
             "begins anew."
         ) from error
+
+
+def delete_other_checkpoints(folder: Path, keep: str) -> None:
+    """Delete the folders of trainings with other data or another recipe, which will not be resumed.
+
+    Args:
+        folder: holds a folder of checkpoints per training.
+        keep: name of the folder that stays.
+    """
+    for other in folder.iterdir():
+        if other.name != keep:
+            with suppress(OSError):
+                shutil.rmtree(other)
+
+
+def export_checkpoint(network: nn.Module, notes: Mapping[str, Any]) -> bytes:
+    """Return the weights and notes as `torch.load(…, weights_only=True)` reads them: keys `network` and `notes`."""
+    file = BytesIO()
+    torch.save({"network": network.state_dict(), "notes": dict(notes)}, file)
+    return file.getvalue()
 
 
 def copy_of(network: nn.Module) -> dict[str, torch.Tensor]:

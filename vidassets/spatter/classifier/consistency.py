@@ -6,17 +6,22 @@ distortions, which fit spatter. Weak: mirrored, moved by up to 2 px. Strong: tur
 or brightened, a square cut out (DeVries and Taylor, 2017). RandAugment's colours are left out: hot metal has one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vidassets.errors import InvalidSetting
+from vidassets.schemas import spatter as spatter_schemas
+from vidassets.spatter.classifier.lenet import LeNet
+from vidassets.spatter.classifier.training import torch_held_to
+from vidassets.spatter.dataset.torch_crops import TorchCrops
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,37 @@ class Comparison(NamedTuple):
     n_test: int
     supervised_accuracy: float
     consistency_accuracy: float
+
+
+def compare_label_counts(
+    train: TorchCrops,
+    test: TorchCrops,
+    n_labelled: Sequence[int],
+    max_crops: int,
+    settings: ConsistencySettings,
+) -> pl.DataFrame:
+    """Return `compare_with_supervised` of LeNet-5 for several numbers of labels; columns in `SpatterConsistency`.
+
+    Args:
+        train: crops to learn from. All but n_labelled lose their label.
+        test: crops to measure the accuracy on.
+        n_labelled: numbers of crops that keep their label, a row each.
+        max_crops: drawn from each part at most; all are held in memory.
+        settings: of every training.
+
+    Raises:
+        InvalidSetting: a number of labelled crops that leaves no crop with or without a label.
+    """
+    rng, rows = np.random.default_rng(settings.seed), []
+    with torch_held_to("cpu", 1):
+        crops, classes = _draw_crops(train, max_crops, rng)
+        tested = _draw_crops(test, max_crops, rng)
+        for n in sorted(set(n_labelled)):
+            if not 0 < n < len(crops):
+                raise InvalidSetting(f"n_labelled {n}: must be above 0 and below the number of crops, {len(crops)}.")
+            compared = compare_with_supervised(LeNet, (crops[:n], classes[:n]), crops[n:], tested, settings)
+            rows.append(compared._asdict())
+    return spatter_schemas.SpatterConsistency.validate(pl.DataFrame(rows), cast=True)
 
 
 def compare_with_supervised(
@@ -138,6 +174,15 @@ def strongly_distorted(crops: Tensor) -> Tensor:
     inside = (torch.arange(size) >= corner) & (torch.arange(size) < corner + 10)
     hole = inside[:, 0, :, None] & inside[:, 1, None, :]
     return (warped * gain).clamp(0, 1).masked_fill(hole[:, None], 0.0)
+
+
+def _draw_crops(
+    crops: TorchCrops, at_most: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return crops float32 (N, 3, 32, 32) in random order, and their classes int64 (N,)."""
+    chosen = rng.permutation(len(crops))[:at_most]
+    items = crops.__getitems__(chosen.tolist())
+    return np.stack([crop.numpy() for crop, _ in items]), np.array([int(label) for _, label in items], np.int64)
 
 
 def _consistency_loss(network: nn.Module, crops: Tensor, settings: ConsistencySettings) -> Tensor:

@@ -43,7 +43,7 @@ class SearchSpace:
     learning_rate: tuple[float, float] = (1e-4, 1e-2)
 
 
-def search(
+def search_recipes(
     crops: CropSet,
     validation: CropSet,
     recipe: Recipe,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidassets.errors import InvalidSetting
 from vidassets.schemas import spatter as spatter_schemas
+from vidassets.spatter.dataset.stored_crops import Jpeg, StoredCrops
 from vidassets.spatter.types.embedding import KEY, CropFeatures
 
 MAX_BYTES = 150_000
@@ -66,7 +67,7 @@ def _sentence(row: dict, thirds: dict[str, float | None], two_thirds: dict[str, 
 def type_sheet(
     types: pl.DataFrame,
     facts: pl.DataFrame,
-    read_jpeg: Callable[[str, int], bytes | NDArray[np.uint8]],
+    read_jpeg: Callable[[str, int], Jpeg],
     crops_a_type: int = 12,
 ) -> bytes:
     """A JPEG of at most 150 KB: a row per cluster with its sentence above, its most typical crops from left to right.
@@ -95,7 +96,24 @@ def type_sheet(
     return _small_jpeg(sheet)
 
 
-def _decode(jpeg: bytes | NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+def jpeg_reader(stored: StoredCrops, events: pl.DataFrame) -> Callable[[str, int], Jpeg]:
+    """Return a function that reads the JPEG of a clip's event_index, as `type_sheet` needs it.
+
+    Args:
+        stored: the crops files by clip.
+        events: rows of `spatter_schemas.SpatterEvents` of these clips.
+    """
+    columns = events.select("clip", "event_index", "dataset", "ds_idx")
+    places = {(clip, index): (dataset, ds_idx) for clip, index, dataset, ds_idx in columns.iter_rows()}
+
+    def read_jpeg(clip: str, event_index: int) -> Jpeg:
+        dataset, ds_idx = places[clip, event_index]
+        return stored.jpegs(clip, dataset, np.array([ds_idx]))[0]
+
+    return read_jpeg
+
+
+def _decode(jpeg: Jpeg) -> NDArray[np.uint8] | None:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     return None if picture is None else np.asarray(picture, np.uint8)
 

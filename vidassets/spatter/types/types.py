@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vidassets.errors import InvalidSetting
+from vidassets.errors import InputsAwaited, InvalidSetting
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.types.embedding import KEY, CropFeatures
 
@@ -26,9 +26,10 @@ STARTS = 4  # of each k-means
 FITTED_CROPS, SILHOUETTE_CROPS = 20_000, 2_000
 # FixMatch's threshold (Sohn et al., 2020): what is less sure is left without a label.
 PSEUDO_CONFIDENCE = 0.95
+MIN_CROPS_A_CLUSTER = 4  # chosen here
 
 
-class Clustering(NamedTuple):
+class CropClusters(NamedTuple):
     """How N crops fall apart.
 
     cluster int32 (N,), by mean area; confidence float32 (N,); counts: columns in `spatter_schemas.SpatterTypeCounts`.
@@ -39,7 +40,25 @@ class Clustering(NamedTuple):
     counts: pl.DataFrame
 
 
-def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS, seed: int = 1234) -> Clustering:
+def feasible_n_clusters(n_clusters: Sequence[int], n_crops: int) -> list[int]:
+    """Return the numbers of clusters for which there are enough crops.
+
+    >>> feasible_n_clusters([5, 10], n_crops=39)
+    [5]
+
+    Raises:
+        InputsAwaited: there are too few crops for each of the numbers.
+    """
+    feasible = [number for number in n_clusters if MIN_CROPS_A_CLUSTER * number <= n_crops]
+    if not feasible:
+        raise InputsAwaited(
+            f"{n_crops} scored crops are too few for {min(n_clusters)} clusters: at least {MIN_CROPS_A_CLUSTER} crops "
+            "per cluster are needed. Add builds, or lower n_clusters."
+        )
+    return feasible
+
+
+def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS, seed: int = 1234) -> CropClusters:
     """The clusters of crops, and how good each number of them is.
 
     A crop's confidence is 1 - (distance to its centre) / (distance to the next), the simplified silhouette: 1 at the
@@ -49,7 +68,7 @@ def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS
         InvalidSetting: no number of clusters, one below 2, or fewer than four crops for each of them.
     """
     n_crops = len(features.matrix)
-    if not n_clusters or min(n_clusters) < 2 or n_crops < 4 * max(n_clusters):
+    if not n_clusters or min(n_clusters) < 2 or n_crops < MIN_CROPS_A_CLUSTER * max(n_clusters):
         raise InvalidSetting(
             f"{n_crops} scored crops for {list(n_clusters)} clusters: at least 2 clusters, and four crops for each. "
             "Ask for fewer clusters, or add builds."
@@ -72,16 +91,16 @@ def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS
     mean_area = [areas[cluster == old].mean() if (cluster == old).any() else np.inf for old in range(chosen.n_clusters)]
     order = np.argsort(mean_area, kind="stable")
     confidence = _simplified_silhouette(chosen.model.transform(features.matrix))
-    return Clustering(
+    return CropClusters(
         np.argsort(order)[cluster].astype(np.int32),
         confidence,
         spatter_schemas.SpatterTypeCounts.validate(counts, cast=True),
     )
 
 
-def spatter_types(
+def assign_types(
     features: CropFeatures,
-    clustering: Clustering,
+    clusters: CropClusters,
     labels: pl.DataFrame,
     min_confidence: float = PSEUDO_CONFIDENCE,
 ) -> pl.DataFrame:
@@ -92,7 +111,7 @@ def spatter_types(
 
     Args:
         features: of the crops.
-        clustering: of the same.
+        clusters: of the same crops.
         labels: clip, event_index, label: people's, as `active_labels.replay` gives them.
         min_confidence: of a pseudo-label, within (0, 1].
 
@@ -111,8 +130,8 @@ def spatter_types(
         sure = ~by_person & (certainty >= min_confidence)
         label[sure] = guess[sure]
     table = features.crops.select(KEY).with_columns(
-        pl.Series("cluster", clustering.cluster),
-        pl.Series("cluster_confidence", clustering.confidence),
+        pl.Series("cluster", clusters.cluster),
+        pl.Series("cluster_confidence", clusters.confidence),
         pl.Series("label", label.tolist(), dtype=pl.String),
         pl.Series("label_confidence", confidence, nan_to_null=True).cast(pl.Float32),
     )

@@ -86,6 +86,6 @@ def test_the_tracker_of_the_profile_holds_the_classifier_and_its_pictures(learne
 
 def test_what_a_training_goes_on_from_lies_apart_for_every_store_in_a_bucket(monkeypatch, tmp_path: Path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    one, other = (Trainer().under_way(Store(root=f"s3://bucket/{name}"), "spatter_classifier") for name in "ab")
+    one, other = (Trainer().checkpoint_folder(Store(root=f"s3://bucket/{name}"), "spatter_classifier") for name in "ab")
     assert one != other
-    assert one == Trainer().under_way(Store(root="s3://bucket/a"), "spatter_classifier")
+    assert one == Trainer().checkpoint_folder(Store(root="s3://bucket/a"), "spatter_classifier")

@@ -106,5 +106,5 @@ def test_a_classifier_of_too_few_crops_waits_before_it_is_trained(tmp_path: Path
         builds.add()
         worked = builds.run("*spatter_classifier")
         assert worked.failures == {}
-        assert worked.waiting["spatter_classifier"].startswith("12 crops of low and 12 of high flow to judge")
+        assert worked.waiting["spatter_classifier"].startswith("12 crops of low and 12 of high gas flow")
         assert not list((builds.path / "data" / ".trainings").rglob("*.pt"))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from vidassets.spatter.classifier.recipe import Execution, Recipe
-from vidassets.spatter.classifier.search import SearchSpace, search
+from vidassets.spatter.classifier.search import SearchSpace, search_recipes
 from vidassets_tests.spatter.classifier.toy_crops import ToyCrops
 
 RECIPE = Recipe(epochs=2)
@@ -28,4 +28,4 @@ class MortalCrops(ToyCrops):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     crops, validation = MortalCrops(64, seed=1), ToyCrops(40, seed=2)
-    search(crops, validation, RECIPE, SPACE, Execution("cpu"), n_trials=3, data_hash="toys", folder=folder)
+    search_recipes(crops, validation, RECIPE, SPACE, Execution("cpu"), n_trials=3, data_hash="toys", folder=folder)

@@ -12,7 +12,7 @@ from vidassets.errors import InvalidSetting, ModelMissing
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.classifier.architectures import network_of
 from vidassets.spatter.classifier.recipe import Execution, Recipe
-from vidassets.spatter.classifier.search import SearchSpace, latency_ms, pareto_front, search
+from vidassets.spatter.classifier.search import SearchSpace, latency_ms, pareto_front, search_recipes
 from vidassets_tests.spatter.classifier.killed_search import RECIPE, SPACE
 from vidassets_tests.spatter.classifier.toy_crops import ToyCrops
 
@@ -30,7 +30,7 @@ def searched(
 ) -> pl.DataFrame:
     crops = crops or ToyCrops(64, seed=1)
     settings = {"n_trials": n_trials, "data_hash": "toys", "folder": folder}
-    return search(crops, ToyCrops(40, seed=2), RECIPE, space, Execution("cpu"), **settings)
+    return search_recipes(crops, ToyCrops(40, seed=2), RECIPE, space, Execution("cpu"), **settings)
 
 
 def without_latency(table: pl.DataFrame) -> list[dict]:
@@ -88,7 +88,7 @@ def test_a_network_other_than_lenet_is_tried_at_width_1(tmp_path):
     pytest.importorskip("transformers", reason="the extra `architectures` is not installed")
     space = SearchSpace(architectures=("efficientnet-b0",), widths=(0.1,), batch_sizes=(8,))
     settings = {"n_trials": 1, "data_hash": "toys", "folder": tmp_path}
-    table = search(ToyCrops(8), ToyCrops(8), Recipe(epochs=1), space, Execution("cpu"), **settings)
+    table = search_recipes(ToyCrops(8), ToyCrops(8), Recipe(epochs=1), space, Execution("cpu"), **settings)
     assert table.select("width", "n_parameters").rows() == [(1.0, 4_007_548 + 1281)]
 
 

@@ -5,7 +5,7 @@ import pytest
 from vidassets.errors import InvalidSetting
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.types.embedding import CropFeatures, crop_features
-from vidassets.spatter.types.types import cluster_crops, spatter_types
+from vidassets.spatter.types.types import assign_types, cluster_crops
 from vidassets_tests.spatter.scored_builds import events_of, predictions_of
 
 KINDS = 6
@@ -78,14 +78,14 @@ def test_crops_that_are_all_alike_are_clustered_without_an_error():
 
 def test_without_a_persons_word_there_is_no_label():
     features, _ = six_kinds()
-    table = spatter_types(features, cluster_crops(features, (6,)), NO_LABELS)
+    table = assign_types(features, cluster_crops(features, (6,)), NO_LABELS)
     spatter_schemas.SpatterTypes.validate(table)
     assert table["label"].null_count() == len(table)
 
 
 def test_one_word_alone_is_not_spread():
     features, _ = six_kinds()
-    table = spatter_types(features, cluster_crops(features, (6,)), labels_of([3], ["comet"]))
+    table = assign_types(features, cluster_crops(features, (6,)), labels_of([3], ["comet"]))
     assert table.filter(pl.col("label").is_not_null())["event_index"].to_list() == [3]
 
 
@@ -95,7 +95,7 @@ def test_words_spread_to_alike_crops_and_a_persons_word_stands():
     rows = [int(np.flatnonzero(kind == k)[n]) for k in range(KINDS) for n in range(3)]
     said = [str(words[kind[row]]) for row in rows]
     said[0] = "comet"  # against all its neighbours
-    table = spatter_types(features, cluster_crops(features, (6,)), labels_of(rows, said), min_confidence=0.8)
+    table = assign_types(features, cluster_crops(features, (6,)), labels_of(rows, said), min_confidence=0.8)
     spatter_schemas.SpatterTypes.validate(table)
     assert table.row(rows[0], named=True)["label"] == "comet"
     assert table.row(rows[0], named=True)["label_source"] == "person"
@@ -109,6 +109,6 @@ def test_only_what_is_surer_than_the_threshold_gets_a_pseudo_label():
     rows = [int(np.flatnonzero(kind == k)[n]) for k in (0, 3) for n in range(5)]
     labels = labels_of(rows, ["droplet"] * 5 + ["comet"] * 5)
     clustering = cluster_crops(features, (6,))
-    pseudo = spatter_types(features, clustering, labels, min_confidence=0.9).filter(label_source="pseudo")
+    pseudo = assign_types(features, clustering, labels, min_confidence=0.9).filter(label_source="pseudo")
     assert pseudo["label_confidence"].min() >= 0.9
     assert 0 < len(pseudo) < len(features.matrix) - len(rows)

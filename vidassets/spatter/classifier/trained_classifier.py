@@ -1,0 +1,218 @@
+"""A trained classifier and what is made from it: evaluation, ONNX file, checkpoint, drift reference, pictures.
+
+Needs torch: import it inside functions only.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+import torch
+
+from vidassets.errors import InputsAwaited
+from vidassets.spatter.classifier.checkpoint import export_checkpoint
+from vidassets.spatter.classifier.evaluation import Evaluation, evaluate
+from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
+from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
+from vidassets.spatter.classifier.report import evaluation_picture, training_picture
+from vidassets.spatter.classifier.training import Training, score, train
+from vidassets.spatter.dataset.torch_crops import TorchCrops
+from vidassets.spatter.dataset.transforms import Colour
+from vidassets.spatter.verdicts.drift import MIN_CROPS_A_CLASS, DriftReference, fit_drift_reference
+from vidassets.spatter.verdicts.prediction import CropClassifier
+
+BATCH_CROPS = 1024
+
+
+class SplitCrops(Protocol):
+    """The labelled crops of the three parts of a split."""
+
+    @property
+    def train(self) -> TorchCrops:
+        """Crops to learn from."""
+        ...
+
+    @property
+    def validation(self) -> TorchCrops:
+        """Crops that decide which epoch is best and when training stops."""
+        ...
+
+    @property
+    def test(self) -> TorchCrops:
+        """Crops that training never sees."""
+        ...
+
+    @property
+    def data_hash(self) -> str:
+        """Hash of all three parts."""
+        ...
+
+
+@dataclass(frozen=True)
+class EvaluatedTraining:
+    """A training and its evaluations on the parts of the split that it did not learn from.
+
+    Args:
+        training: the result of `train`.
+        evaluations: by part: validation, test.
+        n_crops: crops learned from.
+    """
+
+    training: Training
+    evaluations: Mapping[str, Evaluation]
+    n_crops: int
+
+    @property
+    def metrics(self) -> pl.DataFrame:
+        """Rows of `spatter_schemas.SpatterEvaluation`, one per part."""
+        return pl.concat([evaluation.metrics for evaluation in self.evaluations.values()])
+
+    @property
+    def builds(self) -> pl.DataFrame:
+        """Rows of `spatter_schemas.SpatterBuildAccuracy`, one per part and build."""
+        return pl.concat([evaluation.builds for evaluation in self.evaluations.values()])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of a training that a person looks at first; None where a figure does not exist."""
+        metrics = self.evaluations["test"].metrics
+        return {
+            "roc_auc": metrics["roc_auc"][0],
+            "calibration_error": metrics["calibration_error"][0],
+            "epochs": len(self.training.history),
+            "best_epoch": self.training.best_epoch,
+            "stopped_early": self.training.stopped_early,
+            "resumed_after_epoch": self.training.resumed_after_epoch,
+            "crops_learned_from": self.n_crops,
+            "batch_size": self.training.batch_size,
+            "device": self.training.device,
+        }
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """The files made from one training.
+
+    Args:
+        evaluated: the training and its evaluations.
+        onnx: see `onnx_export`.
+        onnx_max_difference: between the ONNX file and the network in torch.
+        checkpoint: see `checkpoint.export_checkpoint`.
+        drift_reference: a `DriftReference` as bytes.
+        pictures: PNG by file name.
+    """
+
+    evaluated: EvaluatedTraining
+    onnx: bytes
+    onnx_max_difference: float
+    checkpoint: bytes
+    drift_reference: bytes
+    pictures: Mapping[str, bytes]
+
+
+def train_classifier(
+    crops: SplitCrops,
+    split: str,
+    recipe: Recipe,
+    execution: Execution,
+    *,
+    colour: Colour,
+    checkpoints: Path,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> TrainedClassifier:
+    """Train a classifier, evaluate it and export it.
+
+    Args:
+        crops: of the split.
+        split: its column in `spatter_schemas.SpatterIndex`.
+        recipe: see there.
+        execution: see there.
+        colour: of the crops.
+        checkpoints: folder, see `train`.
+        on_epoch: see `train`.
+
+    Raises:
+        InvalidSetting: a class has too few crops for a drift reference, see `check_enough_to_judge`.
+        TrainingError: the exported network differs from the trained one; for others see `train`.
+    """
+    evaluated = train_and_evaluate(crops, split, recipe, execution, checkpoints=checkpoints, on_epoch=on_epoch)
+    notes = {
+        "recipe": fingerprint(recipe, data=crops.data_hash),
+        "split": split,
+        "data_hash": crops.data_hash,
+        "seed": recipe.seed,
+        "architecture": recipe.architecture,
+        "width": recipe.width,
+    }
+    training = evaluated.training
+    onnx = export_onnx(training.network, notes, colour)
+    return TrainedClassifier(
+        evaluated=evaluated,
+        onnx=onnx,
+        onnx_max_difference=max_difference(training.network, onnx),
+        checkpoint=export_checkpoint(training.network, notes),
+        drift_reference=held_out_drift_reference(onnx, crops).to_bytes(),
+        pictures={
+            "evaluation.png": evaluation_picture(evaluated.evaluations["test"]),
+            "learning_curves.png": training_picture(training.history),
+        },
+    )
+
+
+def train_and_evaluate(
+    crops: SplitCrops,
+    split: str,
+    recipe: Recipe,
+    execution: Execution,
+    *,
+    checkpoints: Path,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> EvaluatedTraining:
+    """Train on the training part and evaluate on the validation and test parts. Arguments as in `train_classifier`."""
+    training = train(
+        crops.train,
+        crops.validation,
+        recipe,
+        execution,
+        data_hash=crops.data_hash,
+        checkpoints=checkpoints,
+        on_epoch=on_epoch,
+    )
+    evaluations = {}
+    for name, part in (("validation", crops.validation), ("test", crops.test)):
+        logits = score(training.network, part, execution)
+        builds = part.crops["build"].to_list()
+        evaluations[name] = evaluate(logits, part.labels.numpy(), builds, split=split.removeprefix("split_"), part=name)
+    return EvaluatedTraining(training, evaluations, len(crops.train))
+
+
+def check_enough_to_judge(crops: SplitCrops) -> None:
+    """Check before a training that its drift reference, which is computed after it, will have enough crops.
+
+    Raises:
+        InputsAwaited: the validation and test parts together have too few crops of a class.
+    """
+    labels = np.concatenate([part.labels.numpy() for part in (crops.validation, crops.test)])
+    n_low, n_high = int((labels == 0).sum()), int((labels == 1).sum())
+    if min(n_low, n_high) < MIN_CROPS_A_CLASS:
+        raise InputsAwaited(
+            f"{n_low} crops of low and {n_high} of high gas flow are held out to judge a classifier (two fifths of all "
+            f"crops); at least {MIN_CROPS_A_CLASS} of each are needed. Label more builds, or longer ones."
+        )
+
+
+def held_out_drift_reference(onnx: bytes, crops: SplitCrops) -> DriftReference:
+    """Return the drift reference of the validation and test parts, which the classifier did not learn from."""
+    classifier = CropClassifier(onnx)
+    embeddings, labels, builds = [], [], []
+    for part in (crops.validation, crops.test):
+        # Batch by batch: crops (B, 3, 32, 32) → embeddings (B, D).
+        for start in range(0, len(part), BATCH_CROPS):
+            items = part.__getitems__(range(start, min(start + BATCH_CROPS, len(part))))
+            pictures = torch.stack([picture for picture, _ in items]).numpy()
+            embeddings.append(classifier.score(pictures).embedding)
+        labels.append(part.labels.numpy().astype(int))
+        builds += part.crops["build"].to_list()
+    return fit_drift_reference(np.concatenate(embeddings), np.concatenate(labels), np.array(builds), classifier.model)
