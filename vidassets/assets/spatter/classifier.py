@@ -91,18 +91,16 @@ def spatter_classifier(
     """
     from vidassets.spatter.classifier.checkpoint import delete_other_checkpoints
     from vidassets.spatter.classifier.recipe import fingerprint
-    from vidassets.spatter.classifier.trained_classifier import (
-        check_enough_to_judge,
-        train_and_evaluate,
-        train_classifier,
-    )
+    from vidassets.spatter.classifier.trained_classifier import train_and_evaluate, train_classifier
     from vidassets.spatter.dataset.splits import advised_split
+    from vidassets.spatter.verdicts.held_out import check_enough_held_out, held_out_drift_reference
     from vidassets.spatter.verdicts.prediction import model_name
 
     recipe, execution, split = recipe_of(config), trainer.execution(), split_of(spatter_index, config)
     opened, folder = store.open(), trainer.checkpoint_folder(store, "spatter_classifier")
     with open_crop_sets(spatter_index, opened, config, split) as crops:
-        check_enough_to_judge(crops)
+        held_out = (crops.validation, crops.test)
+        check_enough_held_out(held_out)
         name = fingerprint(recipe, data=crops.data_hash)
         delete_other_checkpoints(folder, keep=name)
         parameters = config.model_dump(mode="json") | {"split": split, "data_hash": crops.data_hash}
@@ -116,6 +114,7 @@ def spatter_classifier(
                 checkpoints=folder / name,
                 on_epoch=_metrics_to(tracked),
             )
+            reference = held_out_drift_reference(classifier.onnx, held_out).to_bytes()
             for file, content in {"spatter_classifier.onnx": classifier.onnx, **classifier.pictures}.items():
                 tracked.artifact(file, content)
     evaluated = [classifier.evaluated]
@@ -127,7 +126,7 @@ def spatter_classifier(
         "spatter_training": classifier.evaluated.training.history,
         "spatter_evaluation": pl.concat([training.metrics for training in evaluated]),
         "spatter_build_accuracy": pl.concat([training.builds for training in evaluated]),
-        "spatter_drift_reference": classifier.drift_reference,
+        "spatter_drift_reference": reference,
     }
     tested = also["spatter_evaluation"].filter(pl.col("part") == "test")
     advice = advised_split(spatter_index)

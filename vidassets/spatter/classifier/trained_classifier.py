@@ -1,4 +1,4 @@
-"""A trained classifier and what is made from it: evaluation, ONNX file, checkpoint, drift reference, pictures.
+"""A trained classifier and what is made from it: evaluation, ONNX file, checkpoint, pictures.
 
 Needs torch: import it inside functions only.
 """
@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import polars as pl
-import torch
 
-from vidassets.errors import InputsAwaited
 from vidassets.spatter.classifier.checkpoint import export_checkpoint
 from vidassets.spatter.classifier.evaluation import Evaluation, evaluate
 from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
@@ -21,10 +18,6 @@ from vidassets.spatter.classifier.report import evaluation_picture, training_pic
 from vidassets.spatter.classifier.training import Training, score, train
 from vidassets.spatter.dataset.torch_crops import TorchCrops
 from vidassets.spatter.dataset.transforms import Colour
-from vidassets.spatter.verdicts.drift import MIN_CROPS_A_CLASS, DriftReference, fit_drift_reference
-from vidassets.spatter.verdicts.prediction import CropClassifier
-
-BATCH_CROPS = 1024
 
 
 class SplitCrops(Protocol):
@@ -100,7 +93,6 @@ class TrainedClassifier:
         onnx: see `onnx_export`.
         onnx_max_difference: between the ONNX file and the network in torch.
         checkpoint: see `checkpoint.export_checkpoint`.
-        drift_reference: a `DriftReference` as bytes.
         pictures: PNG by file name.
     """
 
@@ -108,7 +100,6 @@ class TrainedClassifier:
     onnx: bytes
     onnx_max_difference: float
     checkpoint: bytes
-    drift_reference: bytes
     pictures: Mapping[str, bytes]
 
 
@@ -134,7 +125,6 @@ def train_classifier(
         on_epoch: see `train`.
 
     Raises:
-        InvalidSetting: a class has too few crops for a drift reference, see `check_enough_to_judge`.
         TrainingError: the exported network differs from the trained one; for others see `train`.
     """
     evaluated = train_and_evaluate(crops, split, recipe, execution, checkpoints=checkpoints, on_epoch=on_epoch)
@@ -153,7 +143,6 @@ def train_classifier(
         onnx=onnx,
         onnx_max_difference=max_difference(training.network, onnx),
         checkpoint=export_checkpoint(training.network, notes),
-        drift_reference=held_out_drift_reference(onnx, crops).to_bytes(),
         pictures={
             "evaluation.png": evaluation_picture(evaluated.evaluations["test"]),
             "learning_curves.png": training_picture(training.history),
@@ -186,33 +175,3 @@ def train_and_evaluate(
         builds = part.crops["build"].to_list()
         evaluations[name] = evaluate(logits, part.labels.numpy(), builds, split=split.removeprefix("split_"), part=name)
     return EvaluatedTraining(training, evaluations, len(crops.train))
-
-
-def check_enough_to_judge(crops: SplitCrops) -> None:
-    """Check before a training that its drift reference, which is computed after it, will have enough crops.
-
-    Raises:
-        InputsAwaited: the validation and test parts together have too few crops of a class.
-    """
-    labels = np.concatenate([part.labels.numpy() for part in (crops.validation, crops.test)])
-    n_low, n_high = int((labels == 0).sum()), int((labels == 1).sum())
-    if min(n_low, n_high) < MIN_CROPS_A_CLASS:
-        raise InputsAwaited(
-            f"{n_low} crops of low and {n_high} of high gas flow are held out to judge a classifier (two fifths of all "
-            f"crops); at least {MIN_CROPS_A_CLASS} of each are needed. Label more builds, or longer ones."
-        )
-
-
-def held_out_drift_reference(onnx: bytes, crops: SplitCrops) -> DriftReference:
-    """Return the drift reference of the validation and test parts, which the classifier did not learn from."""
-    classifier = CropClassifier(onnx)
-    embeddings, labels, builds = [], [], []
-    for part in (crops.validation, crops.test):
-        # Batch by batch: crops (B, 3, 32, 32) → embeddings (B, D).
-        for start in range(0, len(part), BATCH_CROPS):
-            items = part.__getitems__(range(start, min(start + BATCH_CROPS, len(part))))
-            pictures = torch.stack([picture for picture, _ in items]).numpy()
-            embeddings.append(classifier.score(pictures).embedding)
-        labels.append(part.labels.numpy().astype(int))
-        builds += part.crops["build"].to_list()
-    return fit_drift_reference(np.concatenate(embeddings), np.concatenate(labels), np.array(builds), classifier.model)
