@@ -1,8 +1,8 @@
 """The Dagster definitions of a deployment: assets over the resources of a profile.
 
 The one place that reads the environment: `VIDASSETS_PROFILE` (a name in resources/, or a path; default cpu),
-`VIDASSETS_HOME` (where relative store roots lie; default the project's folder), `VIDASSETS__KEY__FIELD` (above the
-profile).
+`VIDASSETS_HOME` (the folder that relative store roots start from; default: the project folder, or `~/vidassets` if the
+package is installed from a wheel), `VIDASSETS__KEY__FIELD` (overrides the profile).
 """
 
 import os
@@ -31,13 +31,13 @@ from vidassets.assets.speech.speakers import speaker_decisions, speaker_names, s
 from vidassets.assets.speech.subtitles import speech_document, subtitles
 from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.executor import isolating_executor
-from vidassets.automation.profiles import PROFILES, Profile, load_profile
+from vidassets.automation.profiles import Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import ClipAsset
 from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.shipped import DEFAULT_HOME, PROFILES
 
-PROJECT = Path(__file__).resolve().parent.parent
 CLIP_ASSETS: tuple[ClipAsset, ...] = (
     raw_clip,
     shot_scores,
@@ -87,8 +87,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """The project's folder and the cpu profile, where nothing else is said."""
-        home = Path(environment.get("VIDASSETS_HOME") or PROJECT).expanduser().resolve()
+        """Read the settings; the defaults are the folder `shipped.DEFAULT_HOME` and the profile cpu."""
+        home = Path(environment.get("VIDASSETS_HOME") or DEFAULT_HOME).expanduser().resolve()
         name = environment.get("VIDASSETS_PROFILE") or "cpu"
         is_path = "/" in name or name.endswith((".yaml", ".yml"))
         path = Path(name).expanduser().resolve() if is_path else PROFILES / f"{name}.yaml"

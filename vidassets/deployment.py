@@ -13,10 +13,11 @@ from dagster._core.instance import InstanceRef
 
 from vidassets.automation.profiles import Profile
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings, build_definitions, catalog
+from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings, build_definitions, catalog
 from vidassets.errors import ProfileError
 from vidassets.graph.clip_asset import ClipAsset
 from vidassets.resources.store import Store
+from vidassets.shipped import DAGSTER_YAML
 from vidassets.storage.store import ArtifactStore
 
 # A command draws its own progress: the run's captured output would go through it. The event log keeps all events.
@@ -127,8 +128,8 @@ def _dagster_home(settings: Settings) -> Path:
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists() and (PROJECT / "dagster.yaml").exists():
-            shutil.copy(PROJECT / "dagster.yaml", home / "dagster.yaml")
+        if not (home / "dagster.yaml").exists():
+            shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
     except OSError as error:
         raise ProfileError(
             f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME to a folder that can be "

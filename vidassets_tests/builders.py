@@ -20,6 +20,7 @@ from vidassets.automation.work import Workload
 from vidassets.cli.main import app
 from vidassets.deployment import Deployment, opened
 from vidassets.graph.lineage import Made, latest
+from vidassets.shipped import PROFILES
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.shots.films import scene
 
@@ -87,10 +88,8 @@ class Home:
 
     def profile(self, text: str) -> None:
         """Put a profile of its own in force, on top of the cheap one."""
-        from vidassets.definitions import PROJECT
-
         path = self.path / "test.yaml"
-        path.write_text(f"extends: {PROJECT / 'resources' / 'cpu-low-power.yaml'}\n{text}\n")
+        path.write_text(f"extends: {PROFILES / 'cpu-low-power.yaml'}\n{text}\n")
         self.environment["VIDASSETS_PROFILE"] = str(path)
 
     def command(self, *words: str, **environment: str) -> Said:

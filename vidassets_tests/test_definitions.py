@@ -13,7 +13,8 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
-from vidassets.definitions import PROJECT, Settings, build_definitions
+from vidassets.definitions import Settings, build_definitions
+from vidassets_tests.project import PROJECT
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 UPDATE = "VIDASSETS_UPDATE_SNAPSHOTS"

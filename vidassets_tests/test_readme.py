@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vidassets.cli.main import app
-from vidassets.definitions import PROJECT
+from vidassets_tests.project import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

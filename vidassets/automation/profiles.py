@@ -16,9 +16,9 @@ import yaml
 
 from vidassets.errors import ProfileError
 from vidassets.resources.keys import DEFAULTS, REQUIRED_KEYS, RESOURCE_KEYS
+from vidassets.shipped import PROFILES
 
 OVERRIDE_PREFIX = "VIDASSETS__"
-PROFILES = Path(__file__).resolve().parents[2] / "resources"
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         values = _mapping(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError as error:
+        names = ", ".join(sorted(shipped.stem for shipped in PROFILES.glob("*.yaml")))
         raise ProfileError(
-            f"{path}: no such profile. VIDASSETS_PROFILE names one of resources/ (cpu, gpu, …), or a path to one."
+            f"{path}: no such profile. Set VIDASSETS_PROFILE to one of {names}, or to the path of a YAML file."
         ) from error
     except yaml.YAMLError as error:
         raise ProfileError(f"{path}: not YAML: {error}") from error

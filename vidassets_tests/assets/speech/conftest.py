@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from vidassets.definitions import PROJECT
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.resources import model_cache
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
@@ -16,6 +15,7 @@ from vidassets.speech.transcript.sphinx import SphinxDecoder
 from vidassets_tests.assets.speech.spoken_clips import Heard, SpokenClips, sentence, silence, talking_film
 from vidassets_tests.media.sounds import clicks
 from vidassets_tests.media.videos import write_sound
+from vidassets_tests.project import PROJECT
 from vidassets_tests.speech.acoustics.acoustic_sounds import noise, tone
 from vidassets_tests.speech.recordings import spoken
 

@@ -19,11 +19,12 @@ from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import refresh, register
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, PROJECT, Settings
+from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings
 from vidassets.deployment import Deployment
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.resources.store import Store
+from vidassets.shipped import PROFILES
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.speech.recordings import spoken
@@ -135,7 +136,7 @@ class SpokenClips:
         self.resources |= resources or {}
         for name, settings in assets.items():
             self.assets[name] = {**self.assets.get(name, {}), **settings}
-        base = str(PROJECT / "resources" / "cpu-low-power.yaml")
+        base = str(PROFILES / "cpu-low-power.yaml")
         text = yaml.safe_dump({"extends": base, "assets": self.assets, **self.resources})
         (self.path / "test.yaml").write_text(text)
         self.__dict__.pop("deployment", None)
