@@ -19,6 +19,7 @@ from rich.table import Table
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.graph.clip_asset import ClipAsset, clip_asset
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.resources.store import Store
 
 TARGET_CPU_S = 0.6
@@ -65,9 +66,8 @@ CHAIN: tuple[ClipAsset, ...] = (raw_clip, frames, frame_descriptions, document, 
 
 def chain_definitions(home: Path) -> dg.Definitions:
     """The six assets over a folder."""
-    catalog = {one.name: one.artifact for one in CHAIN}
     return dg.Definitions(
-        assets=[one.definition(catalog, {}, {}) for one in CHAIN],
+        assets=DeclaredGraph([], CHAIN).definitions(),
         resources={"store": Store(root=str(home / "data"))},
         executor=isolating_executor,
     )

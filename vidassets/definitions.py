@@ -33,47 +33,47 @@ from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
-from vidassets.graph.artifact import Artifact
-from vidassets.graph.clip_asset import ClipAsset
-from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.shipped import DEFAULT_HOME, PROFILES
 
-CLIP_ASSETS: tuple[ClipAsset, ...] = (
-    raw_clip,
-    shot_scores,
-    shots,
-    frames,
-    frame_descriptions,
-    description_document,
-    audio,
-    speech_scores,
-    speech_activity,
-    recognized_segments,
-    voices,
-    speaker_turns,
-    transcript,
-    acoustic_frames,
-    word_acoustics,
-    speaker_names,
-    subtitles,
-    speech_document,
-    spatter_crops,
-    spatter_predictions,
-    spatter_verdict,
-    spatter_drift,
-)
-DATASET_ASSETS: tuple[DatasetAsset, ...] = (
-    description_costs,
-    voice_bank,
-    speaker_decisions,
-    spatter_build_labels,
-    spatter_label_decisions,
-    spatter_index,
-    spatter_classifier,
-    spatter_verdicts,
-    spatter_types,
-    spatter_search,
-    spatter_consistency,
+# The order in which the table of clips shows figures; the order in which assets are made is computed.
+GRAPH = DeclaredGraph(
+    [SOURCE_VIDEO],
+    [
+        raw_clip,
+        frames,
+        shot_scores,
+        shots,
+        frame_descriptions,
+        description_document,
+        description_costs,
+        audio,
+        speech_scores,
+        speech_activity,
+        recognized_segments,
+        transcript,
+        voices,
+        speaker_turns,
+        voice_bank,
+        speaker_decisions,
+        speaker_names,
+        acoustic_frames,
+        word_acoustics,
+        subtitles,
+        speech_document,
+        spatter_crops,
+        spatter_build_labels,
+        spatter_label_decisions,
+        spatter_index,
+        spatter_classifier,
+        spatter_predictions,
+        spatter_verdict,
+        spatter_drift,
+        spatter_verdicts,
+        spatter_types,
+        spatter_search,
+        spatter_consistency,
+    ],
 )
 
 
@@ -104,29 +104,21 @@ class Settings:
         return load_profile(self.profile_path, self.home, self.environment)
 
 
-def catalog() -> dict[str, Artifact]:
-    """Every artifact of the graph, by asset name."""
-    made = (artifact for asset in (*CLIP_ASSETS, *DATASET_ASSETS) for artifact in asset.artifacts)
-    return {one.name: one for one in (SOURCE_VIDEO, *made)}
-
-
 def build_definitions(profile: Profile, environment: Mapping[str, str] | None = None) -> dg.Definitions:
     """All assets, resources, jobs and sensors under a profile.
 
     Raises:
         ProfileError: the profile has settings for an asset that there is not, or that the asset does not take.
     """
-    artifacts, identities = catalog(), profile.identities()
-    declared = (*CLIP_ASSETS, *DATASET_ASSETS)
-    profile.check_assets({asset.name for asset in declared})
-    assets = [asset.definition(artifacts, identities, profile.assets.get(asset.name, {})) for asset in declared]
+    profile.check_assets(GRAPH.assets)
+    assets = GRAPH.definitions(profile.identities(), profile.assets)
     return dg.Definitions(
         assets=[source_video(), *assets],
         resources=dict(profile.resources),
         executor=isolating_executor,
         sensors=[
             automation_sensor(),
-            changed_files_sensor([asset for asset in DATASET_ASSETS if asset.watches], profile.assets),
+            changed_files_sensor([asset for asset in GRAPH.dataset_assets if asset.watches], profile.assets),
             new_videos_sensor((environment or {}).get("VIDASSETS_WATCH")),
         ],
     )

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
-from dagster._core.instance import InstanceRef
 
 from vidassets.automation.profiles import Profile
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings, build_definitions, catalog
+from vidassets.definitions import GRAPH, Settings, build_definitions
 from vidassets.errors import ProfileError
-from vidassets.graph.clip_asset import ClipAsset
+from vidassets.graph.dagster_internals import InstanceRef
 from vidassets.resources.store import Store
 from vidassets.shipped import DAGSTER_YAML
 from vidassets.storage.store import ArtifactStore
@@ -68,9 +67,9 @@ class Deployment:
             self.definitions,
             self.instance,
             self.store,
-            catalog(),
-            [asset for asset in CLIP_ASSETS if asset.name in names],
-            [asset for asset in DATASET_ASSETS if asset.name in names and (select or not asset.on_demand)],
+            GRAPH.artifacts,
+            [asset for asset in GRAPH.clip_assets if asset.name in names],
+            [asset for asset in GRAPH.dataset_assets if asset.name in names and (select or not asset.on_demand)],
             clips,
             chosen,
             force,
@@ -79,22 +78,20 @@ class Deployment:
 
     def _above_profile(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """An asset's settings in the profile, with those given for a launch above them."""
-        declared = {one.name: one for one in (*CLIP_ASSETS, *DATASET_ASSETS)}
-        asset = declared.get(name)
+        asset = GRAPH.assets.get(name)
         if asset is None:
-            known = ", ".join(sorted(declared))
+            known = ", ".join(sorted(GRAPH.assets))
             raise ProfileError(f"--set {name}.…: there is no asset {name}; there are {known}.")
         in_profile = self.profile.assets.get(name, {})
         chosen = {**in_profile, **values}
-        config, defined = (cast(type[dg.Config], asset.configured(one))() for one in (chosen, in_profile))
-        if isinstance(asset, ClipAsset):
-            asset.check_launch(config, asset.wanted_inputs(defined))
+        config, defined = (cast(type[dg.Config], asset.configured(values))() for values in (chosen, in_profile))
+        asset.check_launch(config, asset.wanted_inputs(defined))
         return chosen
 
     def selected(self, select: Sequence[str]) -> set[str]:
         """Names of the assets that a selection means; all without one."""
         graph = self.definitions.resolve_asset_graph()
-        made_here = {one.name for one in (*CLIP_ASSETS, *DATASET_ASSETS)}
+        made_here = set(GRAPH.assets)
         if not select:
             return made_here
         keys: set[str] = set()

@@ -73,6 +73,10 @@ class InvalidSetting(VidassetsError):
     """A setting of an asset outside of what it can mean."""
 
 
+class DeclarationError(VidassetsError):
+    """A declared asset whose parameters cannot be provided: a mistake in the code, found when it loads."""
+
+
 class ModelMissing(VidassetsError):
     """A package or weights file that a profile names is not installed."""
 

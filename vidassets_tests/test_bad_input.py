@@ -174,7 +174,7 @@ def test_a_sidecar_that_claims_other_fields_and_types_is_carried_through_and_ove
 def test_a_key_that_would_leave_its_folder_is_refused(mess: Mess, words: list[str], key: str):
     said = mess.home.command(*words, key)
     assert (said.code, said.out) == (2, "")
-    assert f"{key}: no clip of this key" in said.err
+    assert f"{key}: no clip has this key" in said.err
 
 
 def test_a_replaced_file_that_is_no_video_any_more_fails_and_mended_is_made(tmp_path: Path):

@@ -17,6 +17,7 @@ from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.graph.partitions import clips
 from vidassets.graph.settings import digest
 from vidassets.resources.model_cache import cached
@@ -91,6 +92,9 @@ def total(doubled: AllClips) -> bytes:
     return str(sum(int(value) for _, value in doubled)).encode()
 
 
+TOY_GRAPH = DeclaredGraph([SOURCE], [number, doubled, report, total])
+
+
 def register(home: Path, instance: dg.DagsterInstance, contents: Mapping[str, str]) -> None:
     """Make clips known, or their replaced sources, in the order in which registration of videos does it."""
     store = Store(root=str(home / "data")).open()
@@ -103,16 +107,10 @@ def register(home: Path, instance: dg.DagsterInstance, contents: Mapping[str, st
 
 def toy_definitions(home: Path, settings: dict[str, dict[str, object]] | None = None) -> dg.Definitions:
     """The graph over a folder."""
-    assets, whole = [number, doubled, report], [total]
-    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
     model = Model(home=str(home))
+    made = TOY_GRAPH.definitions({"describer": model.identity()}, settings)
     return dg.Definitions(
-        assets=[dg.AssetSpec(SOURCE.name, partitions_def=clips)]
-        + [
-            one.definition(catalog, {"describer": model.identity()}, (settings or {}).get(one.name, {}))
-            for one in assets
-        ]
-        + [one.definition(catalog, {}, {}) for one in whole],
+        assets=[dg.AssetSpec(SOURCE.name, partitions_def=clips), *made],
         resources={"store": Store(root=str(home / "data")), "describer": model},
         executor=isolating_executor,
         sensors=[

@@ -1,15 +1,18 @@
 """The assets that describe sampled frames in words, sum up the costs, and export both as one document."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import dagster as dg
 import polars as pl
 
 from vidassets.assets.sources.clip_file import ClipFile
-from vidassets.graph.clip_asset import WAITING_FOR, ClipResult, clip_asset
+from vidassets.descriptions.prices import format_usd
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_asset import WAITING_FOR, AssetResult, Figure
+from vidassets.graph.parameters import OncePerRun
 from vidassets.resources.store import Store
 from vidassets.schemas import clips as clip_schemas
 from vidassets.sources.source import Source
@@ -68,9 +71,14 @@ def _first_rows(artifact: pl.DataFrame) -> str:
     ],
     preview=_first_rows,
     references={"frames": ["clip", "frame_index"]},
-    once={"ledger": _ledger},
+    figures=[
+        Figure("descriptions", in_table=False),
+        Figure("cost_usd", "cost_usd", header="cost", format=format_usd),
+    ],
 )
-def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", ledger: "Ledger") -> ClipResult:
+def frame_descriptions(
+    clip: str, frames: pl.DataFrame, describer: "Describer", ledger: Annotated["Ledger", OncePerRun(_ledger)]
+) -> AssetResult:
     """Describe each sampled frame in words with the profile's describer: measured facts, or a vision model.
 
     No call is paid for twice: answers are kept by picture, prompt, model and parameters. A budget is never exceeded:
@@ -90,7 +98,7 @@ def frame_descriptions(clip: str, frames: pl.DataFrame, describer: "Describer", 
     }
     if errors := table.filter(pl.col("status").is_in(["failed", "over_budget"]))["error"].drop_nulls().to_list():
         metadata[WAITING_FOR] = max(set(errors), key=errors.count)
-    return ClipResult(table, metadata, incomplete=incomplete(table))
+    return AssetResult(table, metadata, incomplete=incomplete(table))
 
 
 @clip_asset(group="descriptions", kinds={"json"}, version="1", extension="json")

@@ -1,13 +1,15 @@
 """The asset `frames`: pictures sampled from a clip."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
 from vidassets.assets.sources.clip_file import ClipFile, problem_lines
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult, Figure
+from vidassets.graph.parameters import OnlyIf
 from vidassets.graph.preview import picture as picture_metadata
 from vidassets.schemas import clips as clip_schemas
 
@@ -49,9 +51,11 @@ def _contact_sheet(artifact: pl.DataFrame) -> str:
     version="1",
     schema=clip_schemas.Frames,
     preview=_contact_sheet,
-    only_if={"shots": "at_shot_midpoints"},
+    figures=[Figure("frames")],
 )
-def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> ClipResult:
+def frames(
+    raw_clip: ClipFile, shots: Annotated[pl.DataFrame | None, OnlyIf("at_shot_midpoints")], config: Sampling
+) -> AssetResult:
     """Sample one picture every `interval_s`, and optionally one per shot, as JPEG in a Hugging Face Image column.
 
     Each picture is the frame that a player shows at that time, in any container. Each row has its presentation time,
@@ -70,4 +74,4 @@ def frames(raw_clip: ClipFile, shots: pl.DataFrame | None, config: Sampling) -> 
         ((picture.wanted_s, reasons[picture.wanted_s], picture.pts_s, picture.pixels) for picture in pictures),
         config.jpeg_quality,
     )
-    return ClipResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})
+    return AssetResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})

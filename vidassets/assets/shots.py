@@ -1,14 +1,16 @@
 """The assets `shot_scores` (a model scores every frame) and `shots` (a threshold turns scores into shots)."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
 from vidassets.assets.sources.clip_file import ClipFile, problem_lines
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult, Figure
+from vidassets.graph.parameters import DecodedAhead
 from vidassets.graph.preview import picture
 from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.scorer import ShotScorer
@@ -50,9 +52,12 @@ def _of_one_size(pictures: "Iterable[np.ndarray]") -> "Iterator[np.ndarray]":
     version="1",
     schema=clip_schemas.ShotScores,
     pool="shot_model",
-    ahead={"small_pictures": _small_pictures},
 )
-def shot_scores(clip: str, small_pictures: "Iterable[ThumbnailBatch | Problem]", shot_model: ShotScorer) -> ClipResult:
+def shot_scores(
+    clip: str,
+    small_pictures: Annotated["Iterable[ThumbnailBatch | Problem]", DecodedAhead(_small_pictures)],
+    shot_model: ShotScorer,
+) -> AssetResult:
     """Score how likely a shot ends at each frame, with the profile's model. This is the expensive step."""
     from vidassets.media.problems import Problem
     from vidassets.shots.scores import score_frames
@@ -68,7 +73,7 @@ def shot_scores(clip: str, small_pictures: "Iterable[ThumbnailBatch | Problem]",
 
     table = score_frames(clip, batches(), shot_model)
     metadata = {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {}
-    return ClipResult(table, {"model": shot_model.model.name} | metadata)
+    return AssetResult(table, {"model": shot_model.model.name} | metadata)
 
 
 class Cutting(dg.Config, extra="forbid"):
@@ -94,7 +99,9 @@ def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile
 PICTURES_SHOWN = 24
 
 
-@clip_asset(group="shots", kinds={"parquet"}, version="1", schema=clip_schemas.Shots, preview=_strip)
+@clip_asset(
+    group="shots", kinds={"parquet"}, version="1", schema=clip_schemas.Shots, preview=_strip, figures=[Figure("shots")]
+)
 def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> pl.DataFrame:
     """Divide the clip into contiguous shots: start, end, kind of transition, and middle frame of each."""
     from vidassets.shots.shots import shots_from_scores

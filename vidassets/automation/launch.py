@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.events import DagsterEventType
-from dagster._core.execution.api import execute_run
-from dagster._core.storage.tags import (
+
+from vidassets.errors import ProfileError
+from vidassets.graph.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
+    DagsterEventType,
+    InMemoryJob,
+    SerializableErrorInfo,
+    execute_run,
 )
-from dagster._utils.error import SerializableErrorInfo  # pyright: ignore[reportPrivateImportUsage]
-
-from vidassets.errors import ProfileError
 
 PROCESS_TAG = (
     ".dagster/vidassets/process"  # hidden in the UI: host and process that a run lives in, if a command launched it

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
 from vidassets.assets.sources.source_video import SOURCE_VIDEO
 from vidassets.errors import ArtifactMissing, SourceError
+from vidassets.graph.dagster_internals import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 from vidassets.graph.lineage import latest
 from vidassets.graph.partitions import SETS_OF_KIND, clips, set_names
 from vidassets.graph.settings import digest

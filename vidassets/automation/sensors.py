@@ -7,7 +7,8 @@ import dagster as dg
 
 from vidassets.automation.registration import register
 from vidassets.errors import ProfileError, VidassetsError
-from vidassets.graph.dataset_asset import WATCHED_TAG, DatasetAsset
+from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.graph.dataset_step import WATCHED_TAG
 from vidassets.graph.lineage import latest_whole
 from vidassets.sources.source import KINDS, Kind
 

@@ -6,16 +6,16 @@ from enum import StrEnum
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import CODE_VERSION_TAG
-from dagster._core.events import DagsterEventType
 
 from vidassets.graph.artifact import Artifact
-from vidassets.graph.clip_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, ClipAsset
-from vidassets.graph.dataset_asset import AWAITED, INPUTS_TAG, WATCHED_TAG, DatasetAsset, input_versions, not_there
-from vidassets.graph.declared_asset import DeclaredAsset
+from vidassets.graph.clip_asset import ClipAsset
+from vidassets.graph.clip_step import FAILED
+from vidassets.graph.dagster_internals import CODE_VERSION_TAG, DagsterEventType
+from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.graph.dataset_step import AWAITED, INPUTS_TAG, WATCHED_TAG, input_versions, not_made_yet
+from vidassets.graph.declared_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, DeclaredAsset
 from vidassets.graph.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
 from vidassets.graph.settings import digest, plain
-from vidassets.graph.step import FAILED
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 
@@ -194,7 +194,7 @@ def dataset_cell(
     config = _config(asset, settings)
     versions = input_versions(instance, [catalog[name] for name in asset.inputs], registered)
     if absent := [name for name, found in versions.items() if not found]:
-        return Cell(State.WAITING, not_there(catalog[absent[0]]), made)
+        return Cell(State.WAITING, not_made_yet(catalog[absent[0]]), made)
     tags = {
         INPUTS_TAG: digest(versions),
         SETTINGS_TAG: digest(plain(config)),

@@ -11,8 +11,9 @@ import dagster as dg
 from vidassets.automation.launch import close_dead_runs, failure_cause, launch
 from vidassets.automation.status import Board, Cell, State, contiguous, dataset_cell
 from vidassets.graph.artifact import Artifact
-from vidassets.graph.clip_asset import CLIPS_PER_RUN, ClipAsset
+from vidassets.graph.clip_asset import ClipAsset
 from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.graph.declared_graph import CLIPS_PER_RUN
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 

@@ -1,4 +1,4 @@
-"""Is this deployment fit to work? Each finding is good or bad, and a bad one tells the mend."""
+"""Checks of a deployment. Each finding is good or bad; a bad one says how to fix it."""
 
 import importlib.metadata
 import importlib.util
@@ -22,7 +22,7 @@ LEAST_FREE_BYTES = 2 * 2**30  # chosen here: some thousand clips' frames at the 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     good: bool
@@ -30,7 +30,7 @@ class Finding:
 
 
 def examine(deployment: Deployment) -> Iterator[Finding]:
-    """Findings on Python, profile, store, models, devices, credentials, decoder, disk and instance."""
+    """Yield findings on Python, profile, store, models, devices, credentials, decoder, disk and instance."""
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}")
     yield Finding("profile", True, str(deployment.settings.profile_path))
     yield _asked("store", lambda: _store(deployment))
@@ -62,33 +62,33 @@ def _store(deployment: Deployment) -> str:
 
 def _model(resource: dg.ConfigurableResource) -> str:
     identity: dict[str, str] = getattr(resource, "identity")()  # noqa: B009 - not every resource has one
-    told = ", ".join(f"{name} {value[:24]}" for name, value in identity.items() if "prompt" not in name)
+    shown = ", ".join(f"{name} {value[:24]}" for name, value in identity.items() if "prompt" not in name)
     device = str(getattr(resource, "device", "") or "")
     if device.startswith("cuda") and not _gpus():
-        raise DeviceUnavailable(f"device {device}, and torch sees no GPU. Set device: cpu, or mend the driver.")
-    return f"{type(resource).__name__}: {told}" + (f", device {device}" if device else "")
+        raise DeviceUnavailable(f"device {device}, and torch sees no GPU. Set device: cpu, or fix the driver.")
+    return f"{type(resource).__name__}: {shown}" + (f", device {device}" if device else "")
 
 
 def _answers(address: str) -> str:
-    """Whether anybody answers there, were it with a refusal."""
+    """Check that a server answers at this address; an HTTP error is an answer, too."""
     try:
         with urllib.request.urlopen(f"{address.rstrip('/')}/models", timeout=ANSWER_WITHIN_S):  # noqa: S310 - http(s) by its field
             pass
     except urllib.error.HTTPError:
         pass
     except OSError as error:
-        raise DescriberError(f"{address}: {error}. Start the server, or mend base_url in the profile.") from error
+        raise DescriberError(f"{address}: {error}. Start the server, or correct base_url in the profile.") from error
     return f"{address} answers"
 
 
 def _credentials(key: str, resource: dg.ConfigurableResource) -> Iterator[Finding]:
-    """Whether the variables that the profile names are set; their values are not looked at."""
+    """Check that the variables that the profile names are set; their values are not read."""
     for name in type(resource).model_fields:
         value = getattr(resource, name, None)
         if isinstance(value, dg.EnvVar):
-            there = bool(os.environ.get(value.env_var_name))
-            said = f"{name} from {value.env_var_name}: " + ("set" if there else "not set; export it, or take it out")
-            yield Finding(f"{key} credentials", there, said)
+            is_set = bool(os.environ.get(value.env_var_name))
+            state = "set" if is_set else "not set; export it, or remove it from the profile"
+            yield Finding(f"{key} credentials", is_set, f"{name} from {value.env_var_name}: {state}")
 
 
 def _graph(deployment: Deployment) -> str:
@@ -102,13 +102,13 @@ def _decoder() -> str:
 
 def _devices() -> Finding:
     if importlib.util.find_spec("torch") is None:
-        return Finding("devices", True, f"{os.cpu_count()} CPU cores; torch is not installed, so no GPU is looked for")
+        return Finding("devices", True, f"{os.cpu_count()} CPU cores; torch is not installed, so GPUs are not checked")
     version = importlib.metadata.version("torch")
     return Finding("devices", True, f"{os.cpu_count()} CPU cores; {', '.join(_gpus()) or 'no GPU'}; torch {version}")
 
 
 def _gpus() -> list[str]:
-    """Names of the GPUs that torch sees; none where it is not installed."""
+    """Return the names of the GPUs that torch sees; none if torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         return []
     import torch
@@ -118,9 +118,9 @@ def _gpus() -> list[str]:
 
 def _disk(deployment: Deployment) -> Finding:
     home = deployment.settings.home
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 2**30:.1f} GiB free at {there}")
+    folder = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 2**30:.1f} GiB free at {folder}")
 
 
 def _instance(deployment: Deployment) -> str:

@@ -1,4 +1,4 @@
-"""What commands print: a row per clip, an asset's states, one clip in full. The same rows serve `--json`."""
+"""Tables that commands print: a row per clip, the states of an asset, one clip in full. `--json` has the same rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from rich.table import Table
 
 from vidassets.assets.sources.raw_clip import PROBLEMS
 from vidassets.automation.status import Board, Cell, State
+from vidassets.graph.declared_asset import RESULT, ROW_COUNT, Figure
 
-ROW_COUNT = "dagster/partition_row_count"
 COLOURS = {
     State.FRESH: "green",
     State.FAILED: "red",
@@ -20,81 +20,71 @@ COLOURS = {
 }
 
 
-def clip_row(board: Board, clip: str, assets: Sequence[str]) -> dict[str, Any]:
-    """What is known of one clip: its figures from recorded metadata, its state over all these assets."""
+def clip_row(board: Board, clip: str, assets: Sequence[str], figures: Sequence[tuple[str, Figure]]) -> dict[str, Any]:
+    """Return what is known of one clip: its figures from recorded metadata, its state over all these assets.
 
-    def figure(asset: str, name: str) -> Any:
-        cell = board.cells.get((asset, clip))
-        value = cell.made.metadata.get(name) if cell and cell.made else None
-        return value.value if value is not None else None
-
+    Args:
+        board: the states of all cells.
+        clip: a key.
+        assets: names of the assets that count for the state, inputs first.
+        figures: what the table shows, each with the asset that it is of.
+    """
     cells = {asset: board.cells[asset, clip] for asset in assets if (asset, clip) in board.cells}
-    width, height = figure("raw_clip", "width"), figure("raw_clip", "height")
-    seconds = [figure(asset, "seconds") for asset in assets]
+    width, height = _recorded(board, clip, "raw_clip", "width"), _recorded(board, clip, "raw_clip", "height")
+    seconds = [_recorded(board, clip, asset, "seconds") for asset in assets]
     state, asset, cell = _worst(cells)
     return {
         "clip": clip,
-        "kind": figure("raw_clip", "kind") or figure("source_video", "kind"),
-        "duration_s": figure("raw_clip", "duration_s"),
+        "kind": _recorded(board, clip, "raw_clip", "kind") or _recorded(board, clip, "source_video", "kind"),
+        "duration_s": _recorded(board, clip, "raw_clip", "duration_s"),
         "resolution": f"{width}x{height}" if width else None,
-        "frames": figure("frames", ROW_COUNT),
-        "shots": figure("shots", ROW_COUNT),
-        "descriptions": figure("frame_descriptions", ROW_COUNT),
-        "words": figure("transcript", "n_words"),
-        "speakers": figure("speaker_turns", "n_speakers"),
-        "crops": figure("spatter_crops", "n_crops"),
-        "verdict": figure("spatter_verdict", "verdict"),
-        "cost_usd": figure("frame_descriptions", "cost_usd"),
-        "seconds": round(sum(one for one in seconds if one is not None), 2),
-        "problems": figure("raw_clip", PROBLEMS),
+        **{figure.name: _recorded(board, clip, asset, figure.metadata) for asset, figure in figures},
+        "seconds": round(sum(value for value in seconds if value is not None), 2),
+        "problems": _recorded(board, clip, "raw_clip", PROBLEMS),
         "state": str(state),
         "asset": None if state is State.FRESH else asset,
         "reason": cell.reason,
     }
 
 
+def _recorded(board: Board, clip: str, asset: str, metadata: str) -> Any:
+    """Return a metadata value of a clip's latest artifact; None if there is none."""
+    cell = board.cells.get((asset, clip))
+    value = cell.made.metadata.get(metadata) if cell and cell.made else None
+    return None if value is None else value.value
+
+
 def _worst(cells: Mapping[str, Cell]) -> tuple[State, str, Cell]:
-    """The state that a person should see first, and whose it is; of equals, the one highest in the graph."""
+    """Return the state that a person should see first, and its asset; of equal states, the one highest in the graph."""
     order = (State.FAILED, State.MISSING, State.STALE, State.INCOMPLETE, State.WAITING, State.FRESH)
     asset = min(cells, key=lambda name: order.index(cells[name].state))
     return cells[asset].state, asset, cells[asset]
 
 
-def verdict_line(board: Board, clip: str) -> str | None:
-    """What the classifier says of a build, how sure it is, whether it knows such spatter; None without a verdict."""
-
-    def told(asset: str, name: str) -> Any:
-        cell = board.cells.get((asset, clip))
-        value = cell.made.metadata.get(name) if cell and cell.made else None
-        return value.value if value is not None else None
-
-    if (verdict := told("spatter_verdict", "verdict")) is None:
-        return None
-    words = [f"{clip}: gas flow {verdict}"]
-    if probability := told("spatter_verdict", "probability_of_high"):
-        words.append(f"probability of high flow {probability}")
-    words += [text for text in (told("spatter_verdict", "reason"), told("spatter_drift", "detail")) if text]
-    return "; ".join(words)
+def result_line(board: Board, clip: str, assets: Sequence[str]) -> str | None:
+    """Return the results of a clip's assets in one line, such as the verdict on a build; None if there is none."""
+    results = [result for asset in assets if (result := _recorded(board, clip, asset, RESULT))]
+    return f"{clip}: {'; '.join(results)}" if results else None
 
 
-def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per clip; of the figures those that any of them has."""
-    figures = ("frames", "shots", "words", "speakers", "crops", "verdict", "cost_usd")
-    shown = [name for name in figures if any(row[name] for row in rows)]
+def clips_table(rows: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> Table:
+    """Return a table with one row per clip, and a column for each figure that any of them has."""
+    shown = [figure for figure in figures if figure.in_table and any(row[figure.name] for row in rows)]
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("clip", overflow="fold")
     for name in ("kind", "duration"):
         table.add_column(name, no_wrap=True)
-    for name in (*shown, "seconds"):
-        table.add_column("cost" if name == "cost_usd" else name, justify="right", no_wrap=True)
+    for header in (*(figure.header or figure.name for figure in shown), "seconds"):
+        table.add_column(header, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for row in rows:
         colour = COLOURS[State(row["state"])]
+        values = [(figure, row[figure.name]) for figure in shown]
         table.add_row(
             escape(row["clip"]),
             row["kind"] or "",
             duration(row["duration_s"]),
-            *(money(row[name]) if name == "cost_usd" else _count(row[name]) for name in shown),
+            *("" if value is None else figure.format(value) for figure, value in values),
             f"{row['seconds']:.1f}",
             f"[{colour}]{row['state']}[/]",
         )
@@ -102,7 +92,7 @@ def clips_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def states_table(board: Board, clips: Sequence[str], assets: Sequence[str], datasets: Mapping[str, State]) -> Table:
-    """Per asset, how many clips are in each state; of an asset over all clips, the one state that it is in."""
+    """Return a table of how many clips of each asset are in each state; for an asset over all clips, its state."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("asset")
     for state in State:
@@ -110,13 +100,13 @@ def states_table(board: Board, clips: Sequence[str], assets: Sequence[str], data
     for asset in assets:
         states = [board.cells[asset, clip].state for clip in clips if (asset, clip) in board.cells]
         table.add_row(asset, *(str(states.count(state) or "") for state in State))
-    for asset, is_in in datasets.items():
-        table.add_row(asset, *("all" if state is is_in else "" for state in State))
+    for asset, current in datasets.items():
+        table.add_row(asset, *("all" if state is current else "" for state in State))
     return table
 
 
 def cells_table(board: Board, clip: str, paths: Mapping[str, str]) -> Table:
-    """Everything of one clip: each asset's state, rows, seconds, where it lies."""
+    """Return a table of one clip: each asset's state, rows, seconds, and where its artifact is stored."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("asset", "state"):
         table.add_column(name)
@@ -138,23 +128,12 @@ def cells_table(board: Board, clip: str, paths: Mapping[str, str]) -> Table:
 
 
 def duration(seconds: float | None) -> str:
-    """Minutes and seconds.
+    """Return minutes and seconds as text.
 
     >>> duration(83.25), duration(None)
     ('1:23.2', '')
     """
     return "" if seconds is None else f"{int(seconds // 60)}:{seconds % 60:04.1f}"
-
-
-def money(usd: float | None) -> str:
-    """US dollars, with digits enough for a frame's price.
-
-    >>> money(0.0), money(0.00042), money(12.5)
-    ('$0', '$0.0004', '$12.50')
-    """
-    if usd is None:
-        return ""
-    return "$0" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
 
 
 def _count(value: Any) -> str:

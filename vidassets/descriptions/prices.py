@@ -37,6 +37,15 @@ def usd(nanousd: int | None) -> float | None:
     return None if nanousd is None else nanousd / NANO_PER_USD
 
 
+def format_usd(usd: float) -> str:
+    """Return US dollars as text, with enough digits for the price of one frame.
+
+    >>> format_usd(0.0), format_usd(0.00042), format_usd(12.5)
+    ('$0', '$0.0004', '$12.50')
+    """
+    return "$0" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+
+
 def n_tiles(width: int, height: int) -> int:
     """Tiles of 512 px that cover a picture after the published scaling, which only ever makes it smaller.
 

@@ -1,32 +1,33 @@
-"""What the event log knows of clips: latest materialisations, and the tags that tell where an artifact comes from.
+"""What the event log knows of clips: latest materialisations, and the tags that record where an artifact comes from.
 
 Dagster writes these tags itself for a run of one partition. A batch writes them clip by clip, so that staleness,
-code versions and automation see no difference; `test_lineage.py` holds both equal.
+code versions and automation see no difference; `test_step.py` checks that both are equal.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 import dagster as dg
-from dagster._core.definitions.data_version import (
+
+from vidassets.graph.dagster_internals import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
     DATA_VERSION_TAG,
     DEFAULT_DATA_VERSION,
     NULL_EVENT_POINTER,
+    DagsterEventType,
     compute_logical_data_version,
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
-from dagster._core.events import DagsterEventType
 
 RECORDS_PER_QUERY = 500  # below the 999 variables that old SQLite builds allow in one statement
 
 
 @dataclass(frozen=True)
 class Made:
-    """One materialisation of one clip's artifact, or of one over all clips, as the event log holds it."""
+    """One materialisation in the event log: of one clip's artifact, or of one over all clips (`clip` is None)."""
 
     clip: str | None
     run_id: str
@@ -37,7 +38,7 @@ class Made:
 
     @property
     def data_version(self) -> str:
-        """The data version, or Dagster's word for none."""
+        """The data version, or Dagster's placeholder for none."""
         return self.tags.get(DATA_VERSION_TAG, DEFAULT_DATA_VERSION.value)
 
     @property
@@ -46,18 +47,24 @@ class Made:
         return self.tags.get(CODE_VERSION_TAG)
 
     def input_version(self, asset: dg.AssetKey) -> str | None:
-        """What it was made from: the data version of `asset` as recorded then."""
+        """Return the data version of `asset` that this was made from."""
         return self.tags.get(get_input_data_version_tag(asset))
 
 
-def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, Made]:
-    """The latest materialisation of each clip that has one; two queries for every 500 clips."""
+def latest_ids(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, int]:
+    """Return the storage id of the latest materialisation of each clip that has one; one query."""
     if not clips:
         return {}
-    ids = instance.event_log_storage.get_latest_storage_id_by_partition(
-        asset, DagsterEventType.ASSET_MATERIALIZATION, set(clips)
+    return dict(
+        instance.event_log_storage.get_latest_storage_id_by_partition(
+            asset, DagsterEventType.ASSET_MATERIALIZATION, set(clips)
+        )
     )
-    wanted, made = sorted(ids.values()), {}
+
+
+def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, Made]:
+    """Return the latest materialisation of each clip that has one; two queries for every 500 clips."""
+    wanted, made = sorted(latest_ids(instance, asset, clips).values()), dict[str, Made]()
     for start in range(0, len(wanted), RECORDS_PER_QUERY):
         chunk = wanted[start : start + RECORDS_PER_QUERY]
         records = instance.fetch_materializations(dg.AssetRecordsFilter(asset, storage_ids=chunk), limit=len(chunk))
@@ -68,8 +75,27 @@ def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[s
     return made
 
 
+def latest_complete(
+    instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey], clips: Collection[str]
+) -> dict[str, Made]:
+    """Return the latest materialisation of the first asset for each clip whose companions were recorded after it.
+
+    A process that is killed between the events of one call leaves a clip without its last companion; such a clip
+    does not count as made.
+
+    Args:
+        assets: what one call makes, in the order of recording.
+        clips: keys.
+    """
+    made = latest(instance, assets[0], clips)
+    if len(assets) == 1:
+        return made
+    last = latest_ids(instance, assets[-1], made)
+    return {clip: record for clip, record in made.items() if last.get(clip, 0) > record.storage_id}
+
+
 def latest_whole(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Made | None:
-    """The latest materialisation of an asset over all clips."""
+    """Return the latest materialisation of an asset over all clips."""
     records = instance.fetch_materializations(asset, limit=1).records
     event = records[0].asset_materialization if records else None
     return _made(records[0], event) if event else None
@@ -82,10 +108,10 @@ def _made(record: dg.EventLogRecord, event: dg.AssetMaterialization) -> Made:
 
 
 def input_version(parent: Made | None) -> str:
-    """The data version of a parent, in the form in which Dagster records it as an input.
+    """Return the data version of a parent, in the form in which Dagster records it as an input.
 
-    Of a parent with partitions Dagster joins the versions of all that an input maps to and hashes them; with one
-    there is one to join.
+    For a parent with partitions Dagster joins the versions of all partitions that an input maps to, and hashes them;
+    here there is one to join.
     """
     if parent is None:
         return DEFAULT_DATA_VERSION.value
@@ -95,12 +121,12 @@ def input_version(parent: Made | None) -> str:
 def provenance(
     code_version: str, parents: Mapping[dg.AssetKey, Made | None], data_version: str | None = None
 ) -> dict[str, str]:
-    """The tags of one clip's materialisation: code version, inputs, data version.
+    """Return the tags of one clip's materialisation: code version, inputs, data version.
 
     Args:
         code_version: of the asset.
-        parents: each asset it depends on, with what is recorded of the same clip.
-        data_version: given by the asset itself; without it, Dagster's own function of code and inputs.
+        parents: each asset that it depends on, with what is recorded of the same clip.
+        data_version: set by the asset itself; without it, Dagster's own function of code and inputs.
     """
     inputs = {key: dg.DataVersion(input_version(made)) for key, made in parents.items()}
     tags = {CODE_VERSION_TAG: code_version}

@@ -9,7 +9,7 @@ import pytest
 from vidassets.assets.descriptions import description_document, frame_descriptions
 from vidassets.assets.frames import Sampling, frames
 from vidassets.descriptions.ledger import Ledger
-from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.resources.describers import MeasuredDescriber
 from vidassets.sources.find import find_videos
 from vidassets.storage.store import ArtifactStore
@@ -25,13 +25,13 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(path: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipResult:
+def result(path: Path, tmp_path_factory: pytest.TempPathFactory) -> AssetResult:
     table = made(frames, clip_file(path), None, Sampling(interval_s=1))
     ledger = Ledger(ArtifactStore(tmp_path_factory.mktemp("store")).records("paid_calls"))
     return frame_descriptions.function("a", table, MeasuredDescriber(), ledger)
 
 
-def test_every_frame_has_a_sentence_that_cost_nothing(result: ClipResult):
+def test_every_frame_has_a_sentence_that_cost_nothing(result: AssetResult):
     assert frame_descriptions.artifact.schema is not None
     table = check_table(result.value, frame_descriptions.artifact.schema)
     assert table.select("pts_s", "status", "model", "cost_usd").rows() == [
@@ -41,13 +41,13 @@ def test_every_frame_has_a_sentence_that_cost_nothing(result: ClipResult):
     assert (result.incomplete, result.metadata["cost_usd"], result.metadata["model"]) == (0, 0.0, "measured")
 
 
-def test_the_check_passes_where_every_frame_has_an_answer(result: ClipResult):
+def test_the_check_passes_where_every_frame_has_an_answer(result: AssetResult):
     [check] = frame_descriptions.checks
     verdict = check.answer(result.value)
     assert (verdict.passed, verdict.description) == (True, "all 3 frames are described")
 
 
-def test_the_check_tells_how_many_wait_and_why(result: ClipResult):
+def test_the_check_tells_how_many_wait_and_why(result: AssetResult):
     waits = pl.col("frame_index") == 1
     table = result.value.with_columns(
         status=pl.when(waits).then(pl.lit("over_budget")).otherwise("status"),
@@ -60,7 +60,7 @@ def test_the_check_tells_how_many_wait_and_why(result: ClipResult):
     assert verdict.metadata == {"n_ok": 2, "n_over_budget": 1}
 
 
-def test_the_document_has_the_sidecar_as_it_is_and_every_frame_by_its_time(path: Path, result: ClipResult):
+def test_the_document_has_the_sidecar_as_it_is_and_every_frame_by_its_time(path: Path, result: AssetResult):
     [source] = find_videos(path, "clip").sources
     document = json.loads(description_document.function(source, clip_file(path), result.value))
     assert document["metadata"] == json.loads(path.with_suffix(".json").read_text())
@@ -70,7 +70,7 @@ def test_the_document_has_the_sidecar_as_it_is_and_every_frame_by_its_time(path:
     assert document["totals"]["cost_usd"] == 0.0
 
 
-def test_its_page_shows_times_and_sentences(result: ClipResult):
+def test_its_page_shows_times_and_sentences(result: AssetResult):
     assert frame_descriptions.preview is not None
     lines = str(frame_descriptions.preview(result.value)).splitlines()
     assert lines[0] == "| time | description | status |"

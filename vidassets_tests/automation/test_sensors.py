@@ -9,6 +9,7 @@ import pytest
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor, watched
 from vidassets.errors import ProfileError
 from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.resources.store import Store
 from vidassets_tests.s3_server import S3Bucket
 
@@ -94,7 +95,10 @@ def test_a_file_that_people_change_is_read_again_once(instance: dg.DagsterInstan
     file = tmp_path / "words.txt"
     file.write_text("one")
     settings = {"words": {"file": str(file)}}
-    sensor, definition = changed_files_sensor([words], settings), words.definition({}, {}, settings["words"])
+    sensor, definition = (
+        changed_files_sensor([words], settings),
+        DeclaredGraph([], [words]).definitions({}, settings)[0],
+    )
     resources = {"store": Store(root=str(tmp_path / "data"))}
     definitions = dg.Definitions([definition], sensors=[sensor], resources=resources)
 

@@ -103,7 +103,7 @@ def test_a_run_ends_with_a_table_of_all_clips_and_where_the_artifacts_lie(days: 
 def test_a_second_run_says_that_all_is_up_to_date_and_launches_nothing(days: dict[str, Day]):
     day = days["again"]
     assert (day.made, day.n_runs, day.said.code) == ({}, 0, 0)
-    assert "All is up to date: nothing to do." in day.said.out
+    assert "Everything is up to date: nothing to do." in day.said.out
 
 
 @pytest.mark.parametrize("day", ["first run", "one added", "one replaced", "one touched", "all moved", "shots set"])
@@ -312,7 +312,7 @@ def test_remove_keeps_artifacts_and_adding_again_finds_all_up_to_date(home: Home
     film(home.videos / "a.mp4")
     home.command("add", str(home.videos))
     home.command("run")
-    assert home.command("remove", "a").out == "a: taken out; artifacts kept\n"
+    assert home.command("remove", "a").out == "a: removed; artifacts kept\n"
     assert home.partitions() == {}
     assert home.store.exists("frames", "a")
     home.command("add", str(home.videos))
@@ -342,13 +342,13 @@ def test_an_episode_is_in_both_sets_and_is_told_as_such(home: Home):
 @pytest.mark.parametrize(
     ("words", "mend"),
     [
-        pytest.param(["show", "none"], "none: no clip of this key. `vidassets status` lists them", id="unknown key"),
-        pytest.param(["show", "a,b"], "a,b: no clip of this key", id="two keys to show"),
-        pytest.param(["show", ""], "no clip of this key", id="no key to show"),
-        pytest.param(["remove", "a", "none"], "none: no clip of this key", id="unknown key to remove"),
-        pytest.param(["remove", ""], "no clip of this key", id="no key to remove"),
-        pytest.param(["remove", "a,b"], "a,b: no clip of this key", id="keys with a comma to remove"),
-        pytest.param(["run", "--clips", "a,none"], "none: no clip of this key", id="unknown clip"),
+        pytest.param(["show", "none"], "none: no clip has this key. `vidassets status` lists keys", id="unknown key"),
+        pytest.param(["show", "a,b"], "a,b: no clip has this key", id="two keys to show"),
+        pytest.param(["show", ""], "no clip has this key", id="no key to show"),
+        pytest.param(["remove", "a", "none"], "none: no clip has this key", id="unknown key to remove"),
+        pytest.param(["remove", ""], "no clip has this key", id="no key to remove"),
+        pytest.param(["remove", "a,b"], "a,b: no clip has this key", id="keys with a comma to remove"),
+        pytest.param(["run", "--clips", "a,none"], "none: no clip has this key", id="unknown clip"),
         pytest.param(["run", "--clips", ","], "(an empty key)", id="no clip at all"),
         pytest.param(["run", "--select", "fraems"], "Name assets: acoustic_frames", id="unknown asset"),
         pytest.param(["run", "--select", "frames or"], "Name assets: acoustic_frames", id="no selection"),
@@ -527,14 +527,14 @@ def test_a_run_that_finds_all_up_to_date_imports_nothing_heavy(worked: Home):
         text=True,
         check=True,
     )
-    assert ended.stdout.splitlines()[-2:] == ["All is up to date: nothing to do.", "0 []"]
+    assert ended.stdout.splitlines()[-2:] == ["Everything is up to date: nothing to do.", "0 []"]
 
 
 def test_a_process_ends_with_the_code_of_its_command(worked: Home):
     with worked.process("status", "--json") as good, worked.process("show", "none") as bad:
         told, (_, refused) = good.communicate()[0], bad.communicate()
     assert (good.returncode, bad.returncode, len(json.loads(told))) == (0, 2, 2)
-    assert refused.startswith("error none: no clip of this key.")
+    assert refused.startswith("error none: no clip has this key.")
 
 
 def test_videos_and_store_in_a_bucket_are_added_run_replaced_and_removed(

@@ -1,10 +1,14 @@
 """A resource that an asset only asks what it is: its model is not loaded for that, and no device is told."""
 
+from typing import Annotated
+
 import dagster as dg
 
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_graph import DeclaredGraph
+from vidassets.graph.parameters import IdentityOnly
 from vidassets.resources.store import Store
 from vidassets_tests.toy_deployment import Toy
 from vidassets_tests.toy_graph import SOURCE, Model, number, register
@@ -18,8 +22,8 @@ class Costly(Model):
         return {"device": "gpu"}
 
 
-@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt", consults=["describer"])
-def named(number: bytes, describer: Costly) -> bytes:
+@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt")
+def named(number: bytes, describer: Annotated[Costly, IdentityOnly()]) -> bytes:
     """The number, and what the model is called."""
     return number + describer.identity()["model"].encode()
 
@@ -32,11 +36,12 @@ def worked(number: bytes, describer: Costly) -> bytes:
 
 def test_a_resource_that_is_only_consulted_loads_nothing_and_tells_no_device(toy: Toy):
     register(toy.home, toy.instance, {"a": "3"})
-    catalog = {SOURCE.name: SOURCE, number.name: number.artifact}
     model = Costly(home=str(toy.home))
     definitions = dg.Definitions(
-        assets=[dg.AssetSpec(SOURCE.name)]
-        + [one.definition(catalog, {"describer": model.identity()}, {}) for one in (number, named, worked)],
+        assets=[
+            dg.AssetSpec(SOURCE.name),
+            *DeclaredGraph([SOURCE], [number, named, worked]).definitions({"describer": model.identity()}),
+        ],
         resources={"store": Store(root=str(toy.home / "data")), "describer": model},
         executor=isolating_executor,
     )

@@ -11,8 +11,9 @@ from vidassets.automation.status import Cell, State, dataset_cell
 from vidassets.automation.work import Workload
 from vidassets.errors import InputsAwaited, LabelError
 from vidassets.graph.artifact import Blob
-from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import AllClips, DatasetAsset, dataset_asset
+from vidassets.graph.declared_asset import AssetResult
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.graph.lineage import Made, latest_whole
 from vidassets.resources.store import Store
 from vidassets_tests.builders import reasons
@@ -43,7 +44,7 @@ def _note(config: Sum) -> str:
 
 
 @dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", also=ALSO, watches=_note)
-def total(number: AllClips, config: Sum) -> ClipResult:
+def total(number: AllClips, config: Sum) -> AssetResult:
     """The sum, once there are enough to sum up; an error where a clip is 13."""
     values = [int(value) for _, value in number]
     if 13 in values:
@@ -52,7 +53,7 @@ def total(number: AllClips, config: Sum) -> ClipResult:
         raise InputsAwaited(f"{len(values)} numbers of {config.least} are there.")
     text = str(sum(values))
     version = f"sum {text}" if config.note else None
-    return ClipResult(text.encode(), {"numbers": len(values)}, version, also={"digits": str(len(text)).encode()})
+    return AssetResult(text.encode(), {"numbers": len(values)}, version, also={"digits": str(len(text)).encode()})
 
 
 @dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt")
@@ -72,18 +73,18 @@ WHOLE: tuple[DatasetAsset, ...] = (total, halved, squared)
 
 def workload(toy: Toy, **settings: object) -> Workload:
     """All but what is on demand, with settings of `total` for this launch."""
-    catalog = {one.name: one for asset in (number, *WHOLE) for one in asset.artifacts} | {SOURCE.name: SOURCE}
+    graph = DeclaredGraph([SOURCE], [number, *WHOLE])
     store = Store(root=str(toy.home / "data"))
     definitions = dg.Definitions(
         assets=[
             dg.AssetSpec(SOURCE.name, partitions_def=number.partitions),
-            *(asset.definition(catalog, {}, {}) for asset in (number, *WHOLE)),
+            *graph.definitions(),
         ],
         resources={"store": store},
         executor=isolating_executor,
     )
     clips, chosen = toy.instance.get_dynamic_partitions("clips"), {"total": settings} if settings else {}
-    return Workload(definitions, toy.instance, store.open(), catalog, [number], [total, halved], clips, chosen)
+    return Workload(definitions, toy.instance, store.open(), graph.artifacts, [number], [total, halved], clips, chosen)
 
 
 def done(toy: Toy, **settings: object) -> Workload:
@@ -106,7 +107,7 @@ def test_one_call_makes_its_artifacts_and_what_is_below_follows(toy: Toy):
     toy.add(a="5", b="6")
     assert done(toy).failures == {}
     assert [toy.artifact(asset, "all") for asset in ("total", "digits", "halved")] == ["11", "2", "5"]
-    assert made(toy).data_version == made(toy, "digits").data_version
+    assert made(toy, "digits").input_version(total.key) == made(toy).data_version
     assert made(toy).metadata["numbers"].value == 2
 
 

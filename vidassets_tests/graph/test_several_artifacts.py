@@ -11,8 +11,10 @@ from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.automation.work import Workload
 from vidassets.graph.artifact import StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_asset import AssetResult
+from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.graph.partitions import builds, clips
 from vidassets.resources.store import Store
@@ -31,15 +33,13 @@ class Digits(ClipTable):
     digit = dy.Int64(min=0, max=9)
 
 
-@clip_asset(
-    group="toy", kinds={"txt"}, version="1", extension="bin", is_file=True, also={"digits": Digits}, partitions=builds
-)
-def written(clip: str, number: bytes, output: Path) -> ClipResult:
+@clip_asset(group="toy", kinds={"txt"}, version="1", extension="bin", also={"digits": Digits}, partitions=builds)
+def written(clip: str, number: bytes, output: Path) -> AssetResult:
     """The number in a file, and its digits in a table."""
     output.write_bytes(number)
     digits = [int(digit) for digit in number.decode()]
     table = pl.DataFrame({"clip": clip, "place": range(len(digits)), "digit": digits})
-    return ClipResult(None, {"length": len(digits)}, also={"digits": table})
+    return AssetResult(None, {"length": len(digits)}, also={"digits": table})
 
 
 @dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", partitions=builds)
@@ -62,14 +62,12 @@ def _content(file: StoredFile) -> bytes:
 @pytest.fixture
 def work(toy: Toy) -> Workload:
     """Three builds and a clip that is none, with nothing made."""
-    declared = (number, written, share, greatest)
-    catalog = {one.name: one for asset in declared for one in asset.artifacts}
-    catalog["source"] = SOURCE
+    graph = DeclaredGraph([SOURCE], [number, written, share, greatest])
     store = Store(root=str(toy.home / "data"))
     definitions = dg.Definitions(
         assets=[
             dg.AssetSpec(SOURCE.name, partitions_def=clips),
-            *(asset.definition(catalog, {}, {}) for asset in declared),
+            *graph.definitions(),
         ],
         resources={"store": store},
         executor=isolating_executor,
@@ -77,7 +75,9 @@ def work(toy: Toy) -> Workload:
     toy.add(a="12", b="24", c="48", d="7")
     toy.instance.add_dynamic_partitions("builds", ["a", "b", "c"])
     keys = ["a", "b", "c", "d"]
-    return Workload(definitions, toy.instance, store.open(), catalog, [number, written, share], [greatest], keys)
+    return Workload(
+        definitions, toy.instance, store.open(), graph.artifacts, [number, written, share], [greatest], keys
+    )
 
 
 def test_assets_of_a_kind_and_those_over_all_its_clips_are_made_in_the_order_that_they_need(work: Workload, toy: Toy):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Annotated
 
 import dagster as dg
 import numpy as np
@@ -17,11 +18,13 @@ from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.errors import StoreUnreachable
 from vidassets.graph.clip_asset import clip_asset
-from vidassets.graph.step import FAILED
+from vidassets.graph.clip_step import FAILED
+from vidassets.graph.declared_graph import DeclaredGraph
+from vidassets.graph.parameters import DecodedAhead
 from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.toy_deployment import CHAIN, Toy
-from vidassets_tests.toy_graph import number, toy_definitions
+from vidassets_tests.toy_graph import SOURCE, number, toy_definitions
 
 
 def test_a_batch_makes_every_layer_of_every_clip_in_one_run(toy: Toy):
@@ -149,17 +152,21 @@ def test_the_next_clip_is_decoded_while_this_one_is_inferred(toy: Toy):
         yield np.zeros(8, np.uint8)
         decoded["a" if number == b"1" else "b"].set()
 
-    @clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt", ahead={"decoded_ahead": pieces})
-    def watched(clip: str, decoded_ahead: Iterator[np.ndarray]) -> bytes:
+    @clip_asset(
+        group="toy",
+        kinds={"txt"},
+        version="1",
+        extension="txt",
+    )
+    def watched(clip: str, decoded_ahead: Annotated[Iterator[np.ndarray], DecodedAhead(pieces)]) -> bytes:
         """Waits, in the first clip, until the second one is decoded."""
         list(decoded_ahead)
         return b"overlapped" if decoded["b"].wait(timeout=20) else b"one after the other"
 
     toy.add(a="1", b="2")
     toy.run("number", clips=("a", "b"))
-    catalog = {"number": number.artifact, "watched": watched.artifact}
     definitions = dg.Definitions(
-        assets=[number.definition(catalog, {}, {}), watched.definition(catalog, {}, {})],
+        assets=DeclaredGraph([SOURCE], [number, watched]).definitions(),
         resources={"store": Store(root=str(toy.home / "data"))},
         executor=isolating_executor,
     )

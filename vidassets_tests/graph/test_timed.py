@@ -1,11 +1,15 @@
 """`processing_s`: the seconds that other assets took for the same clip, as they are recorded."""
 
+from typing import Annotated
+
 import dagster as dg
 import pytest
 
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
 from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_graph import DeclaredGraph
+from vidassets.graph.parameters import SecondsOf
 from vidassets.resources.store import Store
 from vidassets_tests.toy_deployment import Toy
 from vidassets_tests.toy_graph import SOURCE, number, register
@@ -17,17 +21,16 @@ def squared(number: bytes) -> bytes:
     return str(int(number) ** 2).encode()
 
 
-@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt", timed=("number", "squared"))
-def duration(squared: bytes, processing_s: float) -> bytes:
+@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt")
+def duration(squared: bytes, processing_s: Annotated[float, SecondsOf(("number", "squared"))]) -> bytes:
     """How long it took."""
     return repr(processing_s).encode()
 
 
 def run(toy: Toy, assets: list[str], clips: tuple[str, str] | str) -> None:
-    declared = (number, squared, duration)
-    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in declared}
+    made = DeclaredGraph([SOURCE], [number, squared, duration]).definitions()
     definitions = dg.Definitions(
-        assets=[dg.AssetSpec(SOURCE.name), *(one.definition(catalog, {}, {}) for one in declared)],
+        assets=[dg.AssetSpec(SOURCE.name), *made],
         resources={"store": Store(root=str(toy.home / "data"))},
         executor=isolating_executor,
     )

@@ -7,8 +7,9 @@ import dagster as dg
 import polars as pl
 
 from vidassets.errors import SidecarError
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.preview import table
 from vidassets.graph.settings import digest
 from vidassets.schemas import clips as clip_schemas
@@ -95,7 +96,7 @@ def _facts(artifact: pl.DataFrame) -> str:
     checks=CHECKS,
     preview=_facts,
 )
-def raw_clip(clip: str, source_video: Source) -> ClipResult:
+def raw_clip(clip: str, source_video: Source) -> AssetResult:
     """One row of facts about a video: path, hash, measured duration, streams, rotation, problems, sidecar.
 
     The file itself is not copied. The data version is the hash of the file's content and of the sidecar's
@@ -123,7 +124,7 @@ def raw_clip(clip: str, source_video: Source) -> ClipResult:
     metadata = {"content_hash": row["content_hash"], "kind": source_video.kind, "duration_s": row["duration_s"]}
     metadata |= {"width": row["width"], "height": row["height"]} if row["width"] else {}
     metadata |= {PROBLEMS: ", ".join(dict.fromkeys(problem["code"] for problem in problems))} if problems else {}
-    return ClipResult(pl.DataFrame([row], schema=columns), metadata, data_version=version)
+    return AssetResult(pl.DataFrame([row], schema=columns), metadata, data_version=version)
 
 
 def _sidecar(source: Source, problems: list[dict[str, str]]) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from vidassets.assets.spatter.crop_sets import CropChoice, open_crop_sets, split_of
 from vidassets.graph.artifact import Blob
-from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
 from vidassets.resources.experiment_tracker import TrackedRun, Tracker
@@ -61,7 +61,7 @@ def recipe_of(config: ClassifierTraining) -> "Recipe":
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_classifier",
     kinds={"onnx", "pytorch"},
     version="1",
     extension="onnx",
@@ -83,7 +83,7 @@ def spatter_classifier(
     trainer: Trainer,
     experiment_tracker: Tracker,
     store: Store,
-) -> ClipResult:
+) -> AssetResult:
     """Train the classifier of low and high gas flow. ONNX: `crops` (N, 3, 32, 32) in [0, 1] → `logit`, `embedding`.
 
     It is evaluated on the strictest split that the labelled builds allow and, for comparison, on a split by random
@@ -136,7 +136,7 @@ def spatter_classifier(
     metadata["onnx_max_difference"] = classifier.onnx_max_difference
     pictures = [picture(png, name) for name, png in classifier.pictures.items()]
     metadata["preview"] = dg.MetadataValue.md("\n\n".join(pictures))
-    return ClipResult(classifier.onnx, metadata, data_version=model_name(classifier.onnx), also=also)
+    return AssetResult(classifier.onnx, metadata, data_version=model_name(classifier.onnx), also=also)
 
 
 def _metrics_to(tracked: TrackedRun) -> Callable[[dict[str, Any]], None]:

@@ -11,7 +11,8 @@ from vidassets.assets.sources.clip_file import ClipFile, problem_lines
 from vidassets.assets.sources.raw_clip import EXTRACTION
 from vidassets.errors import InvalidSetting
 from vidassets.graph.artifact import Blob, StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
 from vidassets.schemas import spatter as spatter_schemas
@@ -74,20 +75,20 @@ def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_l
 
 
 @clip_asset(
-    group="spatter",
+    group="spatter_crops",
     kinds={"hdf5", "opencv"},
     version="1",
     extension="h5",
     partitions=builds,
-    is_file=True,
     also={
         "spatter_events": spatter_schemas.SpatterEvents,
         "spatter_frame_log": spatter_schemas.SpatterFrameLog,
         "spatter_frame_log_csv": Blob("csv", "The frame log of a build as CSV."),
     },
     preview=_preview,
+    figures=[Figure("crops", "n_crops")],
 )
-def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: SpatterExtraction) -> ClipResult:
+def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: SpatterExtraction) -> AssetResult:
     """JPEG crops of every spatter of a build, in an HDF5 file.
 
     The datasets are called `{build}_{n}` and hold up to 10,000 JPEG strings each. A spatter is a change between two
@@ -105,4 +106,4 @@ def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: Spatter
         metadata["problems"] = dg.MetadataValue.md(problem_lines(found.problems))
     tables = {"spatter_events": found.events, "spatter_frame_log": found.frame_log}
     csv = {"spatter_frame_log_csv": found.frame_log.write_csv().encode()}
-    return ClipResult(None, metadata, also=tables | csv)
+    return AssetResult(None, metadata, also=tables | csv)

@@ -10,8 +10,8 @@ from pydantic import Field
 from vidassets.assets.sources.raw_clip import EXTRACTION
 from vidassets.errors import InputsAwaited, SpatterError, VidassetsError
 from vidassets.graph.artifact import Blob
-from vidassets.graph.clip_asset import WAITING_FOR, ClipResult
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_asset import WAITING_FOR, AssetResult
 from vidassets.graph.partitions import builds
 from vidassets.graph.settings import digest
 from vidassets.schemas import spatter as spatter_schemas
@@ -64,7 +64,7 @@ def _figures(artifact: pl.DataFrame) -> str:
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_dataset",
     kinds={"parquet", "csv"},
     version="1",
     schema=spatter_schemas.SpatterIndex,
@@ -81,7 +81,7 @@ def spatter_index(
     source_video: AllClips,
     spatter_build_labels: pl.DataFrame,
     config: Splitting,
-) -> ClipResult:
+) -> AssetResult:
     """Every crop of the builds with a known gas flow: where it is stored, its label, its part in each split.
 
     Labels come from the sidecar of a build or from `spatter_build_labels`. They are never guessed, and a contradiction
@@ -122,4 +122,4 @@ def spatter_index(
         "spatter_unshuffled_images_csv": images_csv(index, None),
     }
     version = digest({build: (spatter_crops.versions[build], labels[build].json or "") for build in used})
-    return ClipResult(index, metadata, version, incomplete=len(left_out), also=exports)
+    return AssetResult(index, metadata, version, incomplete=len(left_out), also=exports)

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.errors import ArtifactMissing, LabelError
-from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.edited_file import content_of
 from vidassets.graph.partitions import builds
 from vidassets.resources.store import Store
@@ -38,7 +38,7 @@ def _form(artifact: pl.DataFrame) -> str:
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_dataset",
     kinds={"parquet", "csv"},
     version="1",
     schema=spatter_schemas.SpatterBuildLabels,
@@ -46,23 +46,23 @@ def _form(artifact: pl.DataFrame) -> str:
     preview=_form,
     watches=_content,
 )
-def spatter_build_labels(config: LabelsTable) -> ClipResult:
+def spatter_build_labels(config: LabelsTable) -> AssetResult:
     """Labels of builds from a table that people maintain: columns `build`, `gas_flow`, `position` and any others."""
     from vidassets.spatter.dataset.labels import labels_table, read_labels_table
 
     labels = {} if config.table is None else read_labels_table(Path(config.table))
-    return ClipResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config))
+    return AssetResult(labels_table(labels), {"table": config.table or "none"}, data_version=_content(config))
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_dataset",
     kinds={"parquet", "csv"},
     version="1",
     schema=spatter_schemas.SpatterLabelDecisions,
     partitions=builds,
     watches=_content,
 )
-def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
+def spatter_label_decisions(store: Store, config: LabelsTable) -> AssetResult:
     """Labels that people gave to crops, in order: rows are appended and never changed.
 
     `table` is a filled-in copy of `spatter_label_requests_csv`. If it is submitted again with more labels, only the new
@@ -86,4 +86,4 @@ def spatter_label_decisions(store: Store, config: LabelsTable) -> ClipResult:
         decisions = append_filled(decisions, filled, config.table)
     metadata = {"table": config.table or "none", "new_decisions": len(decisions) - n_known}
     version = sha256(decisions.write_csv().encode()).hexdigest()[:16]
-    return ClipResult(decisions, metadata, data_version=version)
+    return AssetResult(decisions, metadata, data_version=version)

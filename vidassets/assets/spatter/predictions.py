@@ -7,16 +7,17 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.graph.artifact import Blob, StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_asset import RESULT, AssetResult, Figure
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
 from vidassets.schemas import spatter as spatter_schemas
 
 
 @clip_asset(
-    group="spatter",
+    group="spatter_verdicts",
     kinds={"parquet", "onnx"},
     version="1",
     schema=spatter_schemas.SpatterPredictions,
@@ -26,7 +27,7 @@ from vidassets.schemas import spatter as spatter_schemas
 )
 def spatter_predictions(
     clip: str, spatter_crops: StoredFile, spatter_events: pl.DataFrame, spatter_classifier: bytes
-) -> ClipResult:
+) -> AssetResult:
     """The probability of high gas flow for each crop of a build, and the classifier's embedding of the crop."""
     from vidassets.spatter.dataset.stored_crops import StoredCrops
     from vidassets.spatter.verdicts.prediction import CropClassifier, jpegs_in_order, predict_crops
@@ -38,7 +39,7 @@ def spatter_predictions(
             table = predict_crops(clip, jpegs_in_order(stored, clip, spatter_events), classifier)
         finally:
             stored.close()
-    return ClipResult(table, {"model": classifier.model, "excluded": int(table["excluded"].count())})
+    return AssetResult(table, {"model": classifier.model, "excluded": int(table["excluded"].count())})
 
 
 class Judgement(dg.Config, extra="forbid"):
@@ -58,17 +59,18 @@ def _over_layers(artifact: pl.DataFrame, spatter_layers: pl.DataFrame, config: J
 
 
 @clip_asset(
-    group="spatter",
+    group="spatter_verdicts",
     kinds={"parquet"},
     version="1",
     schema=spatter_schemas.SpatterVerdicts,
     partitions=builds,
     also={"spatter_layers": spatter_schemas.SpatterLayers},
     preview=_over_layers,
+    figures=[Figure("verdict", "verdict")],
 )
 def spatter_verdict(
     clip: str, spatter_predictions: pl.DataFrame, spatter_events: pl.DataFrame, config: Judgement
-) -> ClipResult:
+) -> AssetResult:
     """Whether a build ran under low or high gas flow, with an interval; `spatter_layers` has it per layer."""
     from vidassets.spatter.verdicts.verdict import judge_build, layer_probabilities
 
@@ -79,8 +81,12 @@ def spatter_verdict(
     metadata: dict[str, Any] = {"verdict": row["verdict"]} | ({"reason": row["reason"]} if row["reason"] else {})
     if row["probability"] is not None:
         metadata["probability_of_high"] = f"{row['probability']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    result = [f"gas flow {row['verdict']}"]
+    if "probability_of_high" in metadata:
+        result.append(f"probability of high flow {metadata['probability_of_high']}")
+    metadata[RESULT] = "; ".join([*result, *filter(None, [row["reason"]])])
     layers = layer_probabilities(spatter_predictions, spatter_events, config.confidence)
-    return ClipResult(table, metadata, also={"spatter_layers": layers})
+    return AssetResult(table, metadata, also={"spatter_layers": layers})
 
 
 def _like_training(drift: pl.DataFrame) -> Verdict:
@@ -90,7 +96,7 @@ def _like_training(drift: pl.DataFrame) -> Verdict:
 
 
 @clip_asset(
-    group="spatter",
+    group="spatter_verdicts",
     kinds={"parquet"},
     version="1",
     schema=spatter_schemas.SpatterDrift,
@@ -104,13 +110,13 @@ def _like_training(drift: pl.DataFrame) -> Verdict:
         )
     ],
 )
-def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> ClipResult:
+def spatter_drift(clip: str, spatter_predictions: pl.DataFrame, spatter_drift_reference: bytes) -> AssetResult:
     """How much a build differs from the classifier's training data: a verdict on unfamiliar data is a guess."""
     from vidassets.spatter.verdicts.drift import DriftReference, measure_drift
 
     table = measure_drift(clip, spatter_predictions, DriftReference.from_bytes(spatter_drift_reference))
     row = table.row(0, named=True)
-    return ClipResult(table, {"alarm": row["alarm"], "detail": row["detail"]})
+    return AssetResult(table, {"alarm": row["alarm"], "detail": row["detail"], RESULT: row["detail"]})
 
 
 def _verdicts_page(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> str:
@@ -128,7 +134,7 @@ def _verdicts_page(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_inde
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_verdicts",
     kinds={"parquet", "csv"},
     version="1",
     schema=spatter_schemas.SpatterVerdicts,
@@ -136,7 +142,7 @@ def _verdicts_page(artifact: pl.DataFrame, spatter_drift: AllClips, spatter_inde
     also={"spatter_verdicts_csv": Blob("csv", "The verdict on every build as CSV.")},
     preview=_verdicts_page,
 )
-def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> ClipResult:
+def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips, spatter_index: pl.DataFrame) -> AssetResult:
     """The verdict on every build in one table; the preview marks builds that raise the drift alarm or are labelled."""
     table = pl.concat([verdict for _, verdict in spatter_verdict]).sort("clip")
     counts = dict(table["verdict"].value_counts().iter_rows())
@@ -144,4 +150,4 @@ def spatter_verdicts(spatter_verdict: AllClips, spatter_drift: AllClips, spatter
     metadata: dict[str, Any] = {f"n_{verdict}": count for verdict, count in counts.items()}
     metadata |= {"unlike_the_training_data": ", ".join(alarms) or "none"}
     metadata |= {"labelled": ", ".join(sorted(set(spatter_index["build"]) & set(table["clip"]))) or "none"}
-    return ClipResult(table, metadata, also={"spatter_verdicts_csv": table.write_csv().encode()})
+    return AssetResult(table, metadata, also={"spatter_verdicts_csv": table.write_csv().encode()})

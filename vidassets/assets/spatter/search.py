@@ -6,8 +6,8 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.assets.spatter.crop_sets import CropChoice, open_crop_sets, split_of
-from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
 from vidassets.resources.store import Store
@@ -54,7 +54,7 @@ def _front(artifact: pl.DataFrame) -> str:
     preview=_front,
     on_demand=True,
 )
-def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: Trainer, store: Store) -> ClipResult:
+def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: Trainer, store: Store) -> AssetResult:
     """Search for a better recipe with Optuna: validation accuracy against parameters, Pareto front marked.
 
     Computed only when selected by name. An interrupted search resumes with the trial that it had begun.
@@ -84,4 +84,4 @@ def spatter_search(spatter_index: pl.DataFrame, config: RecipeSearch, trainer: T
     for best in trials.filter("pareto").sort("validation_accuracy").tail(1).iter_rows(named=True):
         names = ("architecture", "width", "batch_size", "learning_rate", "validation_accuracy")
         metadata |= {f"best_{name}": best[name] for name in names}
-    return ClipResult(trials, metadata)
+    return AssetResult(trials, metadata)

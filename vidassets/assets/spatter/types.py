@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.graph.artifact import Blob
-from vidassets.graph.clip_asset import ClipResult
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
 from vidassets.schemas import spatter as spatter_schemas
@@ -27,7 +27,7 @@ class SpatterTyping(dg.Config, extra="forbid"):
 
 
 @dataset_asset(
-    group="spatter",
+    group="spatter_types",
     kinds={"parquet", "scikitlearn"},
     version="1",
     schema=spatter_schemas.SpatterTypes,
@@ -48,7 +48,7 @@ def spatter_types(
     spatter_label_decisions: pl.DataFrame,
     spatter_classifier: bytes,
     config: SpatterTyping,
-) -> ClipResult:
+) -> AssetResult:
     """Group the crops of all builds into kinds of spatter by clustering, and label the crops of known kinds.
 
     To name kinds, fill in the column `label` of `spatter_label_requests_csv`, set the file's path in the profile
@@ -85,7 +85,7 @@ def spatter_types(
         "spatter_label_requests": requests,
         "spatter_label_requests_csv": requests_csv(requests),
     }
-    return ClipResult(types, metadata, also=also)
+    return AssetResult(types, metadata, also=also)
 
 
 def _sheet(types: pl.DataFrame, facts: pl.DataFrame, events: pl.DataFrame, spatter_crops: AllClips) -> str:

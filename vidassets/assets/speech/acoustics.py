@@ -5,12 +5,13 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.graph.artifact import StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.preview import picture
 from vidassets.schemas import speech as speech_schemas
 
 
-@clip_asset(group="speech", kinds={"parquet", "numpy"}, version="1", schema=speech_schemas.AcousticFrames)
+@clip_asset(group="speech_acoustics", kinds={"parquet", "numpy"}, version="1", schema=speech_schemas.AcousticFrames)
 def acoustic_frames(clip: str, audio: StoredFile) -> pl.DataFrame:
     """Pitch, intensity, harmonicity and spectral shape every 10 ms, in speech and elsewhere."""
     from vidassets.media.sound import Sound
@@ -40,7 +41,7 @@ def _pitch_and_level(artifact: pl.DataFrame, acoustic_frames: pl.DataFrame, clip
 
 
 @clip_asset(
-    group="speech",
+    group="speech_acoustics",
     kinds={"parquet", "numpy"},
     version="1",
     schema=speech_schemas.WordAcoustics,
@@ -56,7 +57,7 @@ def word_acoustics(
     speaker_turns: pl.DataFrame,
     acoustic_frames: pl.DataFrame,
     config: Levels,
-) -> ClipResult:
+) -> AssetResult:
     """Acoustic features of every word, measured on its own samples; level and pitch are relative to the speaker.
 
     `segment_acoustics` has the same features for every segment.
@@ -72,4 +73,4 @@ def word_acoustics(
         words = measure_words(clip, transcript_words, sound, levels, channels)
         segments = measure_segments(clip, transcript, sound, levels, channels)
     counts = {f"words_{level}": n for level, n in words["level"].drop_nulls().value_counts().iter_rows()}
-    return ClipResult(words, counts, also={"segment_acoustics": segments})
+    return AssetResult(words, counts, also={"segment_acoustics": segments})

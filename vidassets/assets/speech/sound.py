@@ -1,6 +1,6 @@
 """The assets of a clip's sound: 16 kHz on the clip's own clock, and the stretches in which somebody speaks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import dagster as dg
 import polars as pl
@@ -8,7 +8,9 @@ from pydantic import Field
 
 from vidassets.assets.sources.clip_file import ClipFile
 from vidassets.graph.artifact import StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult
+from vidassets.graph.parameters import IdentityOnly
 from vidassets.graph.preview import table
 from vidassets.schemas import speech as speech_schemas
 
@@ -54,15 +56,14 @@ def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
 
 
 @clip_asset(
-    group="speech",
+    group="speech_sound",
     kinds={"flac", "ffmpeg"},
     version="2",
     extension="flac",
-    is_file=True,
     also={"audio_facts": speech_schemas.AudioFacts},
     preview=_facts,
 )
-def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction) -> ClipResult:
+def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction) -> AssetResult:
     """The clip's sound as 16 kHz mono FLAC, aligned to the clip's clock: second 7.3 is second 7.3 of the clip.
 
     Sound that is missing in the container becomes silence and is listed in `audio_facts`, with loudness, clipping,
@@ -75,11 +76,15 @@ def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction
     row = facts.row(0, named=True)
     shown = ("has_audio", "duration_s", "loudness_lufs", "clipped_share", "silence_share", "snr_db")
     metadata: dict[str, Any] = {name: row[name] for name in shown if row[name] is not None}
-    return ClipResult(None, metadata | {"holes": len(row["holes"])}, also={"audio_facts": facts})
+    return AssetResult(None, metadata | {"holes": len(row["holes"])}, also={"audio_facts": facts})
 
 
 @clip_asset(
-    group="speech", kinds={"parquet", "onnx"}, version="1", schema=speech_schemas.SpeechScores, pool="speech_model"
+    group="speech_sound",
+    kinds={"parquet", "onnx"},
+    version="1",
+    schema=speech_schemas.SpeechScores,
+    pool="speech_model",
 )
 def speech_scores(clip: str, audio: StoredFile, speech_model: "SpeechModel") -> pl.DataFrame:
     """The probability of speech in each short window of the sound, computed by the profile's model."""
@@ -101,14 +106,13 @@ class Activity(dg.Config, extra="forbid"):
 
 
 @clip_asset(
-    group="speech",
+    group="speech_sound",
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.SpeechActivity,
-    consults=["speech_model"],
 )
 def speech_activity(
-    clip: str, speech_scores: pl.DataFrame, speech_model: "SpeechModel", config: Activity
+    clip: str, speech_scores: pl.DataFrame, speech_model: Annotated["SpeechModel", IdentityOnly()], config: Activity
 ) -> pl.DataFrame:
     """The stretches in which somebody speaks, from a threshold on the speech scores."""
     from vidassets.speech.transcript.activity import find_speech

@@ -5,7 +5,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import dagster as dg
 import polars as pl
@@ -14,9 +14,11 @@ from pydantic import Field
 from vidassets.assets.speech.transcript import events_metadata
 from vidassets.errors import SpeechError, VidassetsError
 from vidassets.graph.artifact import Blob, StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.dataset_asset import dataset_asset
+from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.edited_file import content_of
+from vidassets.graph.parameters import IdentityOnly
 from vidassets.schemas import speech as speech_schemas
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from vidassets.speech.speakers.voice_bank import Reference
 
 
-@clip_asset(group="speech", kinds={"numpy"}, version="1", extension="npz", pool="speaker_model")
+@clip_asset(group="speech_speakers", kinds={"numpy"}, version="1", extension="npz", pool="speaker_model")
 def voices(clip: str, audio: StoredFile, speech_activity: pl.DataFrame, speaker_model: "SpeakerModel") -> bytes:
     """What the profile's speaker model computes from the sound: the inference, before any clustering."""
     from vidassets.media.sound import Sound
@@ -53,7 +55,7 @@ def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
 
 
 @clip_asset(
-    group="speech",
+    group="speech_speakers",
     kinds={"parquet", "rttm"},
     version="1",
     schema=speech_schemas.SpeakerTurns,
@@ -63,8 +65,9 @@ def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
         "speaker_turns_rttm": Blob("rttm", "The turns of a clip in NIST's Rich Transcription Time Marked format."),
     },
     preview=_speaking_times,
+    figures=[Figure("speakers", "n_speakers")],
 )
-def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", config: SpeakerCount) -> ClipResult:
+def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", config: SpeakerCount) -> AssetResult:
     """Who speaks when: `speaker_turns` may overlap, `exclusive_turns` never do, `speakers` has one row per speaker.
 
     Clusters the stored `voices`: a change of the number of speakers needs no inference.
@@ -82,7 +85,7 @@ def speaker_turns(clip: str, voices: bytes, speaker_model: "SpeakerModel", confi
         "speakers": diarization.speakers,
         "speaker_turns_rttm": to_rttm(diarization.turns).encode(),
     }
-    return ClipResult(diarization.turns, metadata, also=also)
+    return AssetResult(diarization.turns, metadata, also=also)
 
 
 RECORDINGS = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm"}
@@ -113,14 +116,14 @@ def _bank_content(config: VoiceBankFolder) -> str:
 
 
 @dataset_asset(
-    group="speech",
+    group="speech_speakers",
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.VoiceBank,
     pool="speaker_model",
     watches=_bank_content,
 )
-def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", config: VoiceBankFolder) -> ClipResult:
+def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", config: VoiceBankFolder) -> AssetResult:
     """The voices of known people, from a folder of recordings of each person; empty if no folder is configured."""
     from vidassets.speech.speakers.voice_bank import embed_references
 
@@ -130,7 +133,7 @@ def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", confi
             "`assets: voice_bank: folder` from the profile."
         )
     bank = embed_references(_references(config, speech_model), speaker_model)
-    return ClipResult(bank, {"people": bank["person"].n_unique()}, data_version=_bank_content(config))
+    return AssetResult(bank, {"people": bank["person"].n_unique()}, data_version=_bank_content(config))
 
 
 def _references(config: VoiceBankFolder, speech_model: "SpeechModel") -> "Iterator[Reference]":
@@ -170,13 +173,13 @@ def _decisions_content(config: DecisionsTable) -> str:
 
 
 @dataset_asset(
-    group="speech",
+    group="speech_speakers",
     kinds={"parquet", "csv"},
     version="1",
     schema=speech_schemas.SpeakerDecisions,
     watches=_decisions_content,
 )
-def speaker_decisions(config: DecisionsTable) -> ClipResult:
+def speaker_decisions(config: DecisionsTable) -> AssetResult:
     """Who a speaker is according to people: an append-only table in which the last decision on a speaker counts.
 
     A row names a moment at which exactly one speaker speaks, so it stays valid after a new clustering.
@@ -196,7 +199,7 @@ def speaker_decisions(config: DecisionsTable) -> ClipResult:
                 f"{config.table}: cannot be read as speaker decisions ({str(error).splitlines()[0]}). Give a "
                 "CSV with the columns clip, at_s, person, and optionally decided_by."
             ) from error
-    return ClipResult(table, {"table": config.table or "none"}, data_version=_decisions_content(config))
+    return AssetResult(table, {"table": config.table or "none"}, data_version=_decisions_content(config))
 
 
 class Naming(dg.Config, extra="forbid"):
@@ -222,12 +225,11 @@ def _names_table(artifact: pl.DataFrame) -> str:
 
 
 @clip_asset(
-    group="speech",
+    group="speech_speakers",
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.SpeakerNames,
     preview=_names_table,
-    consults=["speaker_model"],
 )
 def speaker_names(
     clip: str,
@@ -235,9 +237,9 @@ def speaker_names(
     speaker_turns: pl.DataFrame,
     voice_bank: pl.DataFrame,
     speaker_decisions: pl.DataFrame,
-    speaker_model: "SpeakerModel",
+    speaker_model: Annotated["SpeakerModel", IdentityOnly()],
     config: Naming,
-) -> ClipResult:
+) -> AssetResult:
     """Who each speaker is: by people's decisions, else by the voice bank if the similarity reaches the threshold."""
     from vidassets.speech.speakers.speaker_names import name_speakers, unplaced_decisions
 
@@ -245,4 +247,4 @@ def speaker_names(
     names = name_speakers(clip, speakers, speaker_turns, voice_bank, speaker_decisions, threshold)
     unplaced = unplaced_decisions(clip, speaker_turns, speaker_decisions)
     metadata: dict[str, Any] = {"named": int(names["person"].count()), "decisions_without_a_speaker": len(unplaced)}
-    return ClipResult(names, metadata)
+    return AssetResult(names, metadata)

@@ -1,6 +1,6 @@
 """The assets that people read: subtitles in the formats of players, and one document with a clip's whole speech."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import dagster as dg
 import polars as pl
@@ -8,7 +8,9 @@ from pydantic import Field
 
 from vidassets.assets.sources.clip_file import ClipFile
 from vidassets.graph.artifact import Blob
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult
+from vidassets.graph.parameters import IdentityOnly, SecondsOf
 from vidassets.graph.preview import picture
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def _timeline(
 
 
 @clip_asset(
-    group="speech",
+    group="speech_subtitles",
     kinds={"vtt"},
     version="1",
     extension="vtt",
@@ -98,7 +100,7 @@ def subtitles(
     speaker_names: pl.DataFrame,
     audio_facts: pl.DataFrame,
     config: SubtitleLines,
-) -> ClipResult:
+) -> AssetResult:
     """The subtitles as WebVTT, with voice tags, word times and emphasis. Cues are readable and never overlap."""
     from vidassets.speech.subtitles.ass import format_ass
     from vidassets.speech.subtitles.cue import SubtitleStyle
@@ -118,18 +120,16 @@ def subtitles(
         "subtitles_srt": format_srt(cues, config.offset_s).encode(),
         "subtitles_ass": format_ass(cues, names, emphasis, size, config.offset_s).encode(),
     }
-    return ClipResult(
+    return AssetResult(
         format_webvtt(cues, names, emphasis, note, config.offset_s).encode(), {"cues": len(cues)}, also=also
     )
 
 
 @clip_asset(
-    group="speech",
+    group="speech_subtitles",
     kinds={"json"},
     version="1",
     extension="json",
-    timed=TIMED,
-    consults=["speech_model", "speaker_model"],
 )
 def speech_document(
     clip: str,
@@ -140,9 +140,9 @@ def speech_document(
     speaker_names: pl.DataFrame,
     word_acoustics: pl.DataFrame,
     segment_acoustics: pl.DataFrame,
-    speech_model: "SpeechModel",
-    speaker_model: "SpeakerModel",
-    processing_s: float,
+    speech_model: Annotated["SpeechModel", IdentityOnly()],
+    speaker_model: Annotated["SpeakerModel", IdentityOnly()],
+    processing_s: Annotated[float, SecondsOf(TIMED)],
 ) -> bytes:
     """The clip's whole speech in one JSON document: speakers, segments, words and their acoustic features.
 

@@ -7,7 +7,8 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.graph.artifact import StoredFile
-from vidassets.graph.clip_asset import ClipResult, clip_asset
+from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.preview import picture
 from vidassets.schemas import speech as speech_schemas
 
@@ -29,7 +30,7 @@ class Recognition(dg.Config, extra="forbid"):
 
 
 @clip_asset(
-    group="speech",
+    group="speech_transcript",
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.RecognizedSegments,
@@ -38,7 +39,7 @@ class Recognition(dg.Config, extra="forbid"):
 )
 def recognized_segments(
     clip: str, audio: StoredFile, speech_activity: pl.DataFrame, speech_model: "SpeechModel", config: Recognition
-) -> ClipResult:
+) -> AssetResult:
     """The text that the profile's model recognises in the stretches of speech; `recognized_words` has words and times.
 
     If no word is recognised, the tables are empty; if the model fails, the asset fails.
@@ -56,7 +57,7 @@ def recognized_segments(
             for name in ("language", "quality", "model")
         }
         metadata |= {f"timing_{name}": n for name, n in recognized.words["timing"].value_counts().iter_rows()}
-    return ClipResult(recognized.segments, metadata, also={"recognized_words": recognized.words})
+    return AssetResult(recognized.segments, metadata, also={"recognized_words": recognized.words})
 
 
 def events_metadata(events: list[str]) -> dict[str, Any]:
@@ -103,12 +104,13 @@ SEGMENTS_SHOWN = 30
 
 
 @clip_asset(
-    group="speech",
+    group="speech_transcript",
     kinds={"parquet"},
     version="1",
     schema=speech_schemas.Transcript,
     also={"transcript_words": speech_schemas.TranscriptWords},
     preview=_timeline,
+    figures=[Figure("words", "n_words")],
 )
 def transcript(
     clip: str,
@@ -119,10 +121,10 @@ def transcript(
     speakers: pl.DataFrame,
     audio_facts: pl.DataFrame,
     config: Attribution,
-) -> ClipResult:
+) -> AssetResult:
     """What is said and by whom: segments of one speaker each; `transcript_words` has the single words."""
     from vidassets.speech.transcript.transcript import attribute_words
 
     segments, words = attribute_words(clip, recognized_segments, recognized_words, exclusive_turns, config.nearest_s)
     metadata = {"n_words": len(words), "words_without_a_speaker": words["speaker"].null_count()}
-    return ClipResult(segments, metadata, also={"transcript_words": words})
+    return AssetResult(segments, metadata, also={"transcript_words": words})

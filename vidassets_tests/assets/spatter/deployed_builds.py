@@ -17,7 +17,7 @@ from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import Registration, refresh, register
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings
+from vidassets.definitions import GRAPH, Settings
 from vidassets.deployment import Deployment
 from vidassets.graph.lineage import Made, latest, latest_whole
 from vidassets.resources.store import Store
@@ -143,7 +143,7 @@ class Builds:
 
     def launch(self, assets: str, clips: tuple[str, str] | str | None = None) -> dg.DagsterRun:
         """One run of Dagster over assets, as the UI or a backfill launches it."""
-        declared = {one.name: one for one in (*CLIP_ASSETS, *DATASET_ASSETS)}
+        declared = GRAPH.assets
         keys = [key for name in assets.split(",") for key in declared[name].keys]
         return launch(self.deployment.definitions, self.instance, keys, clips)
 

@@ -8,7 +8,7 @@ import pytest
 from vidassets.assets.sources.clip_file import ClipFile
 from vidassets.assets.spatter.crops import SpatterExtraction, spatter_crops
 from vidassets.errors import InvalidSetting
-from vidassets.graph.clip_asset import ClipResult
+from vidassets.graph.declared_asset import AssetResult
 from vidassets_tests.assets.films import raw
 from vidassets_tests.spatter.crops.recordings import flashes, write_recording
 
@@ -26,7 +26,7 @@ def told(recording: Path, sidecar: str) -> Path:
     return recording
 
 
-def extracted(recording: Path, sidecar: str, output: Path, **settings: Any) -> ClipResult:
+def extracted(recording: Path, sidecar: str, output: Path, **settings: Any) -> AssetResult:
     clip = ClipFile.from_table(raw(told(recording, sidecar)).value)
     return spatter_crops.function("a", clip, output, SpatterExtraction(**settings))
 

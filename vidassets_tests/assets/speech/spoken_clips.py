@@ -19,7 +19,7 @@ from vidassets.automation.launch import launch
 from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import refresh, register
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings
+from vidassets.definitions import GRAPH, Settings
 from vidassets.deployment import Deployment
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.media.sound import SAMPLE_RATE_HZ
@@ -169,17 +169,17 @@ class SpokenClips:
 
     def launch(self, assets: str, clips: tuple[str, str] | str) -> dg.DagsterRun:
         """One run of Dagster over assets, as the UI or a backfill launches it."""
-        declared = {one.name: one for one in CLIP_ASSETS}
+        declared = GRAPH.assets
         keys = [key for name in assets.split(",") for key in declared[name].keys]
         return launch(self.deployment.definitions, self.instance, keys, clips)
 
     def _latest_events(self) -> dict[tuple[str, str], int]:
         found: dict[tuple[str, str], int] = {}
-        for asset in (one for one in CLIP_ASSETS if one.group == "speech"):
+        for asset in (asset for asset in GRAPH.clip_assets if asset.group.startswith("speech_")):
             for key in asset.keys:
                 made = latest(self.instance, key, self.clips)
                 found |= {(key.to_user_string(), clip): one.storage_id for clip, one in made.items()}
-        for asset in (one for one in DATASET_ASSETS if one.group == "speech"):
+        for asset in (asset for asset in GRAPH.dataset_assets if asset.group.startswith("speech_")):
             if (made := latest_whole(self.instance, dg.AssetKey(asset.name))) is not None:
                 found[asset.name, ALL] = made.storage_id
         return found

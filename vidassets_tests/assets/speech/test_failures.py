@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from vidassets.definitions import CLIP_ASSETS
+from vidassets.definitions import GRAPH
 from vidassets.graph.lineage import latest
 from vidassets_tests.assets.speech.spoken_clips import Heard, SpokenClips, sentence, talking_film
 from vidassets_tests.assets.speech.stand_in_models import FAILURE
@@ -15,7 +15,7 @@ from vidassets_tests.speech.speakers.voices import buzz
 STAND_IN = {"class": "vidassets_tests.assets.speech.stand_in_models.OneWord"}
 BELOW = ["transcript", "word_acoustics", "subtitles", "speech_document"]
 BESIDE = ["audio", "speech_activity", "speaker_turns", "acoustic_frames"]
-CHAIN = [asset for asset in CLIP_ASSETS if asset.group == "speech"]
+CHAIN = [asset for asset in GRAPH.clip_assets if asset.group.startswith("speech_")]
 ARTIFACTS = [artifact.name for asset in CHAIN for artifact in asset.artifacts]
 
 

@@ -10,7 +10,7 @@ import pytest
 import webvtt
 from jsonschema import Draft202012Validator
 
-from vidassets.definitions import CLIP_ASSETS
+from vidassets.definitions import GRAPH
 from vidassets.media.sound import Sound
 from vidassets.speech.speakers.rttm import read_rttm
 from vidassets.speech.subtitles.speech_document import document_schema
@@ -18,7 +18,12 @@ from vidassets_tests.assets.speech.conftest import CLICK_S, LATE_S, TONE_HZ, TON
 from vidassets_tests.assets.speech.spoken_clips import SpokenClips
 from vidassets_tests.media.sounds import click_times
 
-SPEECH = {artifact.name: artifact for asset in CLIP_ASSETS if asset.group == "speech" for artifact in asset.artifacts}
+SPEECH = {
+    artifact.name: artifact
+    for asset in GRAPH.clip_assets
+    if asset.group.startswith("speech_")
+    for artifact in asset.artifacts
+}
 NO_SOUND, WORDLESS = "workshop", ["workshop", "silent", "tone"]
 EVERY_CLIP = [*WORDLESS, "one-word", "8-khz", "96-khz", "surround", "late", "damaged", "no-picture"]
 # What is there whether or not somebody speaks.

@@ -1,0 +1,111 @@
+"""What runs when an asset over all clips is materialised."""
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from vidassets.errors import InputsAwaited
+from vidassets.graph.artifact import Artifact
+from vidassets.graph.dagster_internals import CODE_VERSION_TAG
+from vidassets.graph.dataset_asset import AllClips, DatasetAsset
+from vidassets.graph.declared_asset import INCOMPLETE_TAG, SETTINGS_TAG, AssetResult
+from vidassets.graph.lineage import latest, latest_whole
+from vidassets.graph.settings import digest, plain
+from vidassets.graph.step import Step, call_and_store, describe
+from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
+
+INPUTS_TAG = "vidassets/inputs"  # digest of the data versions of all inputs
+WATCHED_TAG = "vidassets/watched"  # digest of the files outside the store that the asset read
+AWAITED = "vidassets/awaited"  # metadata of an observation: what the asset waits for
+
+
+class DatasetStep(Step):
+    """The body of an asset over all clips."""
+
+    def __init__(
+        self,
+        asset: DatasetAsset,
+        artifacts: Mapping[str, Artifact],
+        code_version: str,
+        config_type: type[dg.Config] | None,
+    ) -> None:
+        super().__init__(asset, artifacts, code_version, config_type)
+        self.asset = asset
+
+    def run(self, context: dg.AssetExecutionContext, config: Any) -> Iterator[Any]:
+        """Yield the materialisations, once all is stored; if inputs are missing, an observation that names them."""
+        asset, store, started = self.asset, context.resources.store.open(), time.perf_counter()
+        registered = context.instance.get_dynamic_partitions(str(asset.partitions.name))
+        versions = input_versions(context.instance, [self.artifacts[name] for name in asset.inputs], registered)
+        tags = {INPUTS_TAG: digest(versions), SETTINGS_TAG: digest(plain(config)), CODE_VERSION_TAG: self.code_version}
+        try:
+            watched = asset.watched(config)
+            tags |= {WATCHED_TAG: watched} if watched else {}
+            values: dict[str, Any] = {
+                name: _input(self.artifacts[name], store, versions[name]) for name in asset.inputs
+            }
+            values |= {name: getattr(context.resources, name) for name in asset.parameters.resources}
+            values |= {"config": config}
+            result = call_and_store(asset, store, UNPARTITIONED_KEY, values)
+        except InputsAwaited as awaited:
+            context.log.warning(str(awaited))
+            yield dg.AssetObservation(asset.name, description=str(awaited), metadata={AWAITED: str(awaited)}, tags=tags)
+            return
+        version = self._data_version(result, plain(config), tags)
+        del tags[CODE_VERSION_TAG]  # Dagster adds it to a materialisation itself
+        tags |= {INCOMPLETE_TAG: str(result.incomplete)} if result.incomplete else {}
+        counts = [len(value.keys) for value in values.values() if isinstance(value, AllClips)]
+        figures = {"clips": max(counts), "clips_without_input": len(registered) - min(counts)} if counts else {}
+        described = replace(result, metadata={**result.metadata, **figures})
+        metadata = describe(asset, store, UNPARTITIONED_KEY, values, described, "dagster/row_count", started)
+        for name, entries in metadata.items():
+            yield dg.MaterializeResult(
+                asset_key=name,
+                metadata=entries,
+                tags=tags,
+                data_version=dg.DataVersion(version) if version else None,
+            )
+
+    def _data_version(self, result: AssetResult, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:
+        """Return None where Dagster's own is right; it leaves out settings given at launch."""
+        if result.data_version is not None:
+            return digest([result.data_version, self.code_version, tags[SETTINGS_TAG]])
+        if settings != self.defaults:
+            return digest([tags[INPUTS_TAG], self.code_version, tags[SETTINGS_TAG]])
+        return None
+
+
+def _input(artifact: Artifact, store: ArtifactStore, versions: Mapping[str, str]) -> Any:
+    """Return what the function receives.
+
+    Raises:
+        InputsAwaited: nothing has been made yet.
+    """
+    stored = set() if artifact.is_whole else set(store.keys(artifact.name, artifact.extension))
+    keys = tuple(sorted(versions if artifact.is_whole else set(versions) & stored))
+    if not keys:
+        raise InputsAwaited(not_made_yet(artifact))
+    return artifact.read(store, UNPARTITIONED_KEY) if artifact.is_whole else AllClips(artifact, store, keys, versions)
+
+
+def not_made_yet(artifact: Artifact) -> str:
+    """Return the sentence for an input of which nothing exists."""
+    return f"{artifact.name} has not been made yet." if artifact.is_whole else f"No clip has {artifact.name} yet."
+
+
+def input_versions(
+    instance: dg.DagsterInstance, inputs: Iterable[Artifact], keys: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Return for each input the data version of every clip that has one; for one over all clips, its own."""
+    versions: dict[str, dict[str, str]] = {}
+    for artifact in inputs:
+        key = dg.AssetKey(artifact.name)
+        if artifact.is_whole:
+            made = latest_whole(instance, key)
+            versions[artifact.name] = {UNPARTITIONED_KEY: made.data_version} if made else {}
+        else:
+            versions[artifact.name] = {clip: made.data_version for clip, made in latest(instance, key, keys).items()}
+    return versions
