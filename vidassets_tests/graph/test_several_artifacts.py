@@ -15,7 +15,7 @@ from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
 from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.declared_graph import DeclaredGraph
-from vidassets.graph.lineage import latest, latest_whole
+from vidassets.graph.lineage import latest, latest_complete, latest_whole
 from vidassets.graph.partitions import builds, clips
 from vidassets.resources.store import Store
 from vidassets.schemas.clips import ClipTable
@@ -129,3 +129,11 @@ def test_a_table_taken_from_the_store_by_hand_is_made_again_with_what_it_came_wi
     assert ("written", "a") in done
     assert ("written", "b") not in done
     assert (toy.home / "data" / "digits" / "a.parquet").exists()
+
+
+def test_a_clip_whose_companion_was_not_recorded_is_not_made(work: Workload, toy: Toy):
+    work.do(lambda runs: None)
+    # What a kill between the two events of a call leaves: the artifact recorded, its companion not.
+    event = dg.AssetMaterialization("written", partition="a", tags=dict(toy.made("written")["a"].tags))
+    toy.instance.report_runless_asset_event(event)
+    assert set(latest_complete(toy.instance, written.keys, ["a", "b", "c"])) == {"b", "c"}
