@@ -8,7 +8,7 @@ KIND ?= clip
 VIDEOS ?=
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# A folder that holds refused files is still worked on: exit code 1 of `add` says that some were.
+# Exit code 1 of `add` means that some files were refused; the others are processed.
 ADD := $(BIN)/vidassets add
 
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ ADD := $(BIN)/vidassets add
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-run: $(VENV)/.run ## all assets of the samples, or of VIDEOS=path [KIND=clip|episode|build]
+run: $(VENV)/.run ## run all assets of the samples, or of VIDEOS=path [KIND=clip|episode|build]
 ifeq ($(VIDEOS),)
 	@$(ADD) samples/episodes --kind episode || [ $$? -eq 1 ]
 	@$(ADD) samples/clips --kind clip || [ $$? -eq 1 ]
@@ -27,19 +27,19 @@ else
 endif
 	@$(BIN)/vidassets run
 
-ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## the Dagster UI, on http://localhost:3000
+ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on http://localhost:3000
 	@PYTHONWARNINGS=ignore $(BIN)/dagster dev --workspace workspace.yaml
 
-doctor: $(VENV)/.run ## is this machine fit for the profile?
+doctor: $(VENV)/.run ## check that this machine can run the profile
 	@$(BIN)/vidassets doctor
 
 test: $(VENV)/.test ## what CI runs: lint, types, layers, tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
 
-speech: $(SPEECH)/.made ## the environment of the profile gpu-speech: WhisperX and pyannote, some 8 GB
+speech: $(SPEECH)/.made ## create the environment of the profile gpu-speech: WhisperX and pyannote, about 8 GB
 
-test-speech: $(VENV)/.test $(SPEECH)/.made ## WhisperX and pyannote themselves, on tiny checkpoints; minutes
+test-speech: $(VENV)/.test $(SPEECH)/.made ## test WhisperX and pyannote on tiny checkpoints; takes minutes
 	@VIDASSETS_SPEECH_PYTHON=$(abspath $(SPEECH))/bin/python $(BIN)/python -m pytest vidassets_tests/speech_production
 
 lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
@@ -49,16 +49,16 @@ lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 
-format: $(VENV)/.test ## format, and mend what ruff can
+format: $(VENV)/.test ## format, and fix what ruff can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-samples: $(VENV)/.test ## make the sample videos again (needs flite and espeak-ng)
+samples: $(VENV)/.test ## regenerate the sample videos (needs flite and espeak-ng)
 	@$(PIP) -r requirements/samples.txt
 	@$(BIN)/python samples/make_samples.py
 
-benchmarks: $(VENV)/.test ## every benchmark that needs no GPU, side by side tables; takes a while
-	@for one in $(filter-out %/speech_production.py,$(wildcard benchmarks/[a-z]*.py)); do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+benchmarks: $(VENV)/.test ## run every benchmark that needs no GPU; takes a while
+	@for script in $(filter-out %/speech_production.py,$(wildcard benchmarks/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove the virtual environment and caches; artifacts and the instance stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
@@ -67,7 +67,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
 		|| { echo "Python 3.11 or 3.12 is needed; got $$($(PYTHON) --version). Set PYTHON=path."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --upgrade pip  # the pip that comes with Python 3.11 takes minutes to resolve what a new one does in seconds
+	@$(PIP) --upgrade pip  # the pip of Python 3.11 takes minutes to resolve what a newer one resolves in seconds
 
 $(VENV)/.run: pyproject.toml requirements/embedded.txt | $(VENV)/bin/python
 	@echo "Installing into $(VENV); a few minutes the first time."
@@ -81,11 +81,11 @@ $(VENV)/.test: $(VENV)/.run
 
 $(SPEECH)/.made: requirements/speech.txt
 	@$(PYTHON) -m venv $(SPEECH)
-	@echo "Installing into $(SPEECH), some 8 GB; a few minutes the first time."
+	@echo "Installing into $(SPEECH), about 8 GB; takes a few minutes."
 	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
 	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements/speech.txt
 	@touch $@
 
-# Made once: one that was changed, for PostgreSQL say, is left as it is.
+# Copied once: a copy that was changed, for example for PostgreSQL, is kept.
 $(DAGSTER_HOME)/dagster.yaml:
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@

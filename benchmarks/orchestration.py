@@ -1,9 +1,9 @@
-"""What orchestration costs a clip: python -m benchmarks.orchestration [--clips 25] [--alone 5]
+"""The cost of orchestration per clip: python -m benchmarks.orchestration [--clips 25] [--alone 5]
 
-Data: six assets in the shape of the frames and shots chains, made by the real decorator, with bodies that do nothing,
-over a real instance on disk (SQLite) and the executor of every run. Side by side: all clips in one run, and one run for
-each clip (of `--alone` clips), in one process that has loaded everything; a run launched by the daemon adds the start
-of its process. The target is 0.6 CPU-s for each clip of a batch.
+Data: six assets like the frames and shots chains, declared with the real decorator, with bodies that do nothing, on a
+real instance on disk (SQLite) with the executor of every run. Compared: all clips in one run, and one run per clip (for
+`--alone` clips), in a process that has loaded everything. A run launched by the daemon also starts a process. The
+target is 0.6 CPU-s per clip of a batch.
 """
 
 import argparse
@@ -33,31 +33,31 @@ def raw_clip(clip: str) -> bytes:
 
 @clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
 def frames(raw_clip: bytes) -> bytes:
-    """As `frames`."""
+    """Stand-in for `frames`."""
     return raw_clip
 
 
 @clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt", pool="describer")
 def frame_descriptions(frames: bytes) -> bytes:
-    """As `frame_descriptions`."""
+    """Stand-in for `frame_descriptions`."""
     return frames
 
 
 @clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
 def document(raw_clip: bytes, frame_descriptions: bytes) -> bytes:
-    """As `description_document`."""
+    """Stand-in for `description_document`."""
     return raw_clip + frame_descriptions
 
 
 @clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt", pool="shot_model")
 def shot_scores(raw_clip: bytes) -> bytes:
-    """As `shot_scores`."""
+    """Stand-in for `shot_scores`."""
     return raw_clip
 
 
 @clip_asset(group="chain", kinds={"txt"}, version="1", extension="txt")
 def shots(raw_clip: bytes, shot_scores: bytes) -> bytes:
-    """As `shots`."""
+    """Stand-in for `shots`."""
     return raw_clip + shot_scores
 
 
@@ -65,7 +65,7 @@ CHAIN: tuple[ClipAsset, ...] = (raw_clip, frames, frame_descriptions, document, 
 
 
 def chain_definitions(home: Path) -> dg.Definitions:
-    """The six assets over a folder."""
+    """Return definitions of the six assets, stored in a folder."""
     return dg.Definitions(
         assets=DeclaredGraph([], CHAIN).definitions(),
         resources={"store": Store(root=str(home / "data"))},
@@ -74,14 +74,14 @@ def chain_definitions(home: Path) -> dg.Definitions:
 
 
 def measured(clips: Sequence[str], runs: Sequence[tuple[str, str] | str]) -> tuple[float, float]:
-    """CPU and wall seconds for each of some clips, registered and then made by these runs on a new instance."""
+    """Return CPU and wall seconds per clip: register the clips and materialise them by these runs on a new instance."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
         definitions = chain_definitions(home)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             instance.add_dynamic_partitions("clips", ["warm-up", *clips])
-            keys = [dg.AssetKey(one.name) for one in CHAIN]
+            keys = [dg.AssetKey(asset.name) for asset in CHAIN]
             launch(definitions, instance, keys, "warm-up")
             cpu, wall = time.process_time(), time.perf_counter()
             for chosen in runs:
@@ -95,10 +95,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=25)
     parser.add_argument("--alone", type=int, default=5)
-    wanted = parser.parse_args()
-    clips = [f"clip-{i:03}" for i in range(wanted.clips)]
+    options = parser.parse_args()
+    clips = [f"clip-{i:03}" for i in range(options.clips)]
     batch = measured(clips, [(clips[0], clips[-1])])
-    alone = measured(clips[: wanted.alone], clips[: wanted.alone])
+    alone = measured(clips[: options.alone], clips[: options.alone])
     table = Table(title=f"Orchestration of {len(CHAIN)} assets, for each clip")
     for name in ("runs", "CPU-s", "wall s", "ratio of CPU"):
         table.add_column(name, justify="left" if name == "runs" else "right")

@@ -1,8 +1,8 @@
-"""What `vidassets run` costs when there is nothing to do: python -m benchmarks.second_run [--clips 100] [--home FOLDER]
+"""The cost of an idle `vidassets run`: python -m benchmarks.second_run [--clips 100] [--home FOLDER]
 
-Data: generated videos of two seconds, the cpu-low-power profile, a new instance on disk (SQLite). The real command in
-its own process each time: added, run, run again, shown. The target is 10 s wall for the second run, with no model and
-no decoder loaded. With `--home` what an earlier call made there is used again.
+Data: generated videos of two seconds, the cpu-low-power profile, a new instance on disk (SQLite). The real command
+runs in its own process each time: add, run, run again, status, show. The target for the second run is 10 s of wall
+time without loading a model or decoder. With `--home`, the results of an earlier call in that folder are reused.
 """
 
 import argparse
@@ -38,7 +38,7 @@ finally:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one command: seconds, peak memory, exit code, and which of `MODELS` it imported."""
+    """The cost of one command: seconds, exit code, and which of `MODELS` it imported."""
 
     wall_s: float
     cpu_s: float
@@ -47,7 +47,7 @@ class Cost:
 
 
 def command(home: Path, *arguments: str) -> Cost:
-    """Run `vidassets` in a process of its own on the deployment in `home`."""
+    """Run `vidassets` in a separate process on the deployment in `home`."""
     modules = home / "modules.json"
     environment = os.environ | {"VIDASSETS_HOME": str(home), "VIDASSETS_PROFILE": "cpu-low-power"}
     environment.pop("DAGSTER_HOME", None)
@@ -72,12 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=100)
     parser.add_argument("--home", type=Path)
-    wanted = parser.parse_args()
-    with nullcontext(wanted.home) if wanted.home else tempfile.TemporaryDirectory() as folder:
+    options = parser.parse_args()
+    with nullcontext(options.home) if options.home else tempfile.TemporaryDirectory() as folder:
         home = Path(folder).resolve()
         videos = home / "videos"
         videos.mkdir(parents=True, exist_ok=True)
-        for i in range(wanted.clips):
+        for i in range(options.clips):
             if not (path := videos / f"clip-{i:03}.mp4").exists():
                 write_video(path, n_frames=50)
         steps = {
@@ -88,7 +88,7 @@ def main() -> None:
             "show": command(home, "show", "clip-000"),
         }
         megabytes = sum(path.stat().st_size for path in (home / ".dagster_home").rglob("*") if path.is_file()) / 1e6
-    table = Table(title=f"`vidassets` over {wanted.clips} clips")
+    table = Table(title=f"`vidassets` over {options.clips} clips")
     for name in ("command", "wall s", "CPU-s", "exit code", "models and decoders loaded"):
         table.add_column(name, justify="right" if name.endswith(("s", "code")) else "left")
     for name, cost in steps.items():

@@ -1,10 +1,10 @@
 """How well and how fast shots are found: python -m benchmarks.shot_accuracy [--footage FOLDER]
 
-Data: generated films (panning coloured blots; cuts, dissolves, with and without a letterbox) and, where a folder of
-real footage is given (or VIDASSETS_FOOTAGE names it), three clips of it whose transitions were found by eye.
-Found means: a shot begins after a frame of the transition. Precision and recall are at the model's own threshold.
-CPU-s are those of scoring and, apart, of scaling, per second of film; decoding is not in them. One torch thread.
-The last table says by how much scores differ between pictures cropped from 256x144 and cropped at full size.
+Data: generated films (panning coloured blots; cuts, dissolves, with and without a letterbox). With a folder of real
+footage (the option, or VIDASSETS_FOOTAGE), also three of its clips, whose transitions were found by eye.
+A transition is found if a shot begins after one of its frames. Precision and recall are at the model's own threshold.
+CPU-s per second of film are given for scoring and for scaling, without decoding, on one torch thread.
+The last table shows the difference in scores between pictures cropped from 256x144 and cropped at full size.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def generated(rows: int = 0) -> Film:
 
 
 def decoded(path: Path, size: tuple[int, int] | None) -> list[tuple[float, np.ndarray]]:
-    """(pts_s, pixels) of every frame, at this size or their own."""
+    """Decode (pts_s, pixels) of every frame, at this size or at full size."""
     width, height = size or (None, None)
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
@@ -70,12 +70,12 @@ def decoded(path: Path, size: tuple[int, int] | None) -> list[tuple[float, np.nd
 
 
 def borders_of(frames: list[tuple[float, np.ndarray]]) -> Borders:
-    """As the asset finds them: from a few pictures spread over the clip."""
+    """Find borders as the asset does: from a few pictures spread over the clip."""
     return find_borders(pixels for _, pixels in frames[:: max(1, len(frames) // 16)])
 
 
 def row_of(film: Film, borders: Borders, scorer: TransNetV2 | AdaptiveDetector) -> list[str]:
-    """Name, model, cropped or not, transitions, found, false, precision, recall, CPU-s per second twice."""
+    """Return name, model, cropped or not, transitions, found, false, precision, recall, and both CPU-s per second."""
     length_s = film.frames[-1][0] - film.frames[0][0]
     started = time.process_time()
     batches = list(thumbnails(film.frames, borders, scorer.model.frame_size))
@@ -102,7 +102,7 @@ def row_of(film: Film, borders: Borders, scorer: TransNetV2 | AdaptiveDetector) 
 
 
 def score_differences(paths: Iterable[Path]) -> Table:
-    """Of TransNetV2 between the two ways to make its pictures."""
+    """Compare TransNetV2's scores for the two ways to crop its pictures."""
     table = Table("film", "frames", "largest difference", "mean", title="cropped from 256x144 against at full size")
     for path in paths:
         columns = []

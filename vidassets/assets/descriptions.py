@@ -123,4 +123,4 @@ def description_costs(frame_descriptions: AllClips, store: Store) -> pl.DataFram
     """Sum tokens and costs of all descriptions ever requested, by clip, model and day."""
     from vidassets.descriptions.costs import sum_costs
 
-    return sum_costs(_ledger(store).entries(), (table for _, table in frame_descriptions))
+    return sum_costs(_ledger(store).calls(), (table for _, table in frame_descriptions))

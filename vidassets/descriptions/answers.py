@@ -1,4 +1,4 @@
-"""What goes to a describer and what comes back: frames, answers, and the protocol between them."""
+"""The interface of a describer: the frames it is given and the answers it returns."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from vidassets.descriptions.ledger import Entry, Ledger
+from vidassets.descriptions.ledger import Ledger, PaidCall
 from vidassets.descriptions.prices import usd
 
 Status = Literal["ok", "truncated", "refused", "failed", "over_budget"]
@@ -17,7 +17,7 @@ Status = Literal["ok", "truncated", "refused", "failed", "over_budget"]
 
 @dataclass(frozen=True, slots=True)
 class FrameToDescribe:
-    """One sampled picture: a JPEG, its size in pixels, and when it is on screen."""
+    """One sampled picture: a JPEG, its size in pixels, and its presentation time."""
 
     frame_index: int
     pts_s: float
@@ -33,10 +33,10 @@ class FrameToDescribe:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of one frame, by whom, at what cost; the columns of `schemas.FrameDescriptions`.
+    """The description of one frame, its model and its cost; the columns of `schemas.FrameDescriptions`.
 
-    `cost_usd` is what the answer shown cost when it was paid. Where `reused` is true nothing was paid this time: the
-    money of one run is the sum over the rows that are not reused, that of all time is in `schemas.DescriptionCosts`.
+    `cost_usd` is what the answer cost when it was paid for. If `reused` is true, nothing was paid this time: the cost
+    of a run is the sum over rows that are not reused, and the total of all runs is in `schemas.DescriptionCosts`.
     """
 
     frame_index: int
@@ -60,24 +60,24 @@ class Answer:
 
 
 class Describer(Protocol):
-    """Anything that says what is to be seen on frames: a measuring function, or an endpoint."""
+    """Anything that describes frames in words: measured facts, or an endpoint."""
 
     def identity(self) -> dict[str, str]:
-        """What changes the answers (model, prompt, parameters), never keys, speeds or budgets."""
+        """Return what changes the answers (model, prompt, parameters), without keys, speeds or budgets."""
         ...
 
     def describe(self, clip: str, frames: Sequence[FrameToDescribe], ledger: Ledger) -> Iterator[Answer]:
-        """One answer per frame, in the order in which they are known; whatever was paid is in the ledger by then.
+        """Yield one answer per frame as it becomes known; its cost is in the ledger by then.
 
         Raises:
-            DescriberError: no answer can be had at all (key refused, model unknown, endpoint down).
-            BudgetError: a budget that cannot be held.
+            DescriberError: no frame can be described (key refused, model unknown, endpoint down).
+            BudgetError: a budget is set that cannot be enforced.
         """
         ...
 
 
 def frames_to_describe(frames: pl.DataFrame) -> list[FrameToDescribe]:
-    """The rows of a `schemas.Frames` table, in order of time."""
+    """Return the rows of a `schemas.Frames` table, in order of time."""
     return [
         FrameToDescribe(row["frame_index"], row["pts_s"], row["width"], row["height"], row["image"]["bytes"])
         for row in frames.sort("frame_index").iter_rows(named=True)
@@ -85,39 +85,39 @@ def frames_to_describe(frames: pl.DataFrame) -> list[FrameToDescribe]:
 
 
 def parameters_hash(parameters: Mapping[str, object]) -> str:
-    """The sha256 of a request without its picture: prompt, model and all that shapes the answer. 64 hex digits.
+    """Return the sha256 of a request without its picture: prompt, model and all other parameters. 64 hex digits.
 
-    The endpoint's address is left out: a proxy, a mirror or another port must not make anyone pay again. Two endpoints
-    that serve different weights should name their models differently.
+    The endpoint's address is left out, because a proxy, a mirror or another port must not cause a second payment. Two
+    endpoints that serve different weights should name their models differently.
     """
     canonical = json.dumps(parameters, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def call_key(image_hash: str, parameters_hash: str) -> str:
-    """What makes two calls the same call: picture, prompt, model, parameters. 64 hex digits."""
+    """Return the key under which equal calls (picture, prompt, model, parameters) are the same. 64 hex digits."""
     return hashlib.sha256(f"{image_hash}:{parameters_hash}".encode()).hexdigest()
 
 
-def shown(frame: FrameToDescribe, entry: Entry, *, reused: bool) -> Answer:
-    """What the ledger holds of a call, as the answer to a frame; `reused` if it was paid before."""
+def answer_from_call(frame: FrameToDescribe, call: PaidCall, *, reused: bool) -> Answer:
+    """Return the ledger's record of a call as the answer to a frame; `reused` if it was paid for earlier."""
     return Answer(
         frame_index=frame.frame_index,
         pts_s=frame.pts_s,
         image_hash=frame.image_hash,
-        model=entry.model,
-        status=entry.status,  # pyright: ignore[reportArgumentType] (an answer's entry has an answer's status)
-        description=entry.description,
-        actions=entry.actions,
-        tools=entry.tools,
-        objects=entry.objects,
-        safety_gear=entry.safety_gear,
-        prompt_hash=entry.prompt_hash,
-        input_tokens=entry.input_tokens,
-        output_tokens=entry.output_tokens,
-        cost_usd=usd(entry.cost_nanousd),
-        latency_s=entry.latency_s,
-        error=entry.error,
+        model=call.model,
+        status=call.status,  # pyright: ignore[reportArgumentType] (an answered call has an answer's status)
+        description=call.description,
+        actions=call.actions,
+        tools=call.tools,
+        objects=call.objects,
+        safety_gear=call.safety_gear,
+        prompt_hash=call.prompt_hash,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        cost_usd=usd(call.cost_nanousd),
+        latency_s=call.latency_s,
+        error=call.error,
         reused=reused,
-        described_at=datetime.fromisoformat(entry.at),
+        described_at=datetime.fromisoformat(call.at),
     )

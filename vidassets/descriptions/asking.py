@@ -1,4 +1,4 @@
-"""Asking an endpoint about frames: each picture once, within the budget, at the rate, nothing paid for and lost."""
+"""Ask an endpoint about frames: each picture once, within the budget and the rate, and no paid answer is lost."""
 
 import queue
 import random
@@ -9,27 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from vidassets.descriptions.answers import Answer, FrameToDescribe, call_key, parameters_hash, shown
+from vidassets.descriptions.answers import Answer, FrameToDescribe, answer_from_call, call_key, parameters_hash
 from vidassets.descriptions.budget import Budget
-from vidassets.descriptions.ledger import Entry, Ledger
+from vidassets.descriptions.ledger import Ledger, PaidCall
 from vidassets.descriptions.pacing import Pacer, backoff_s
 from vidassets.descriptions.prices import Price, usd
 from vidassets.descriptions.wire import Completion, Question
 from vidassets.errors import DescriberError
 
-# An answer that keeps no schema costs as much as a good one: two more tries are worth it, more are not (chosen here).
+# An answer that violates the schema costs as much as a good one, so only two more tries are made (chosen here).
 MALFORMED_RETRIES = 2
-# How long answers under way may still come in when the asking is broken off, seconds (chosen here).
+# Seconds to wait for answers under way when a run is interrupted (chosen here).
 GRACE_S = 1.0
 
 
 class CallError(DescriberError):
-    """One request brought no answer.
+    """A request got no answer.
 
     Attributes:
-        may_be_charged: it reached the endpoint, and nobody knows what became of it.
+        may_be_charged: the request reached the endpoint and may have been processed.
         retry: another try may succeed.
-        wait_s: how long the endpoint asks to be left alone; null if it does not say.
+        wait_s: how long the endpoint asks clients to wait; None if it does not say.
     """
 
     def __init__(self, text: str, *, may_be_charged: bool, retry: bool, wait_s: float | None = None):
@@ -39,13 +39,13 @@ class CallError(DescriberError):
         self.wait_s = wait_s
 
 
-# Sends one request about one JPEG; raises CallError, or DescriberError if no frame can succeed.
+# Sends one request about one JPEG. Raises CallError, or DescriberError if every request would fail.
 Send = Callable[[Question, bytes], Completion]
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """How an endpoint is treated; nothing here changes an answer."""
+class RequestPolicy:
+    """Concurrency, retries and waiting times; nothing here changes an answer."""
 
     concurrency: int
     max_retries: int
@@ -56,11 +56,11 @@ class Manners:
 
 @dataclass(slots=True)
 class _Tries:
-    """What has become of one frame so far."""
+    """The requests made for one frame so far."""
 
-    reserved_nanousd: int | None = None  # of the reservation that is open
+    reserved_nanousd: int | None = None  # amount of the open reservation
     attempt: str = ""
-    lost_nanousd: int = 0  # charged, or possibly charged, for nothing
+    lost_nanousd: int = 0  # charged, or possibly charged, without a usable answer
     failures: int = 0
     malformed: int = 0
     error: str | None = None
@@ -68,7 +68,7 @@ class _Tries:
 
 @dataclass
 class Asking:
-    """One clip's frames on their way to an endpoint and back."""
+    """The requests about one clip's frames."""
 
     clip: str
     question: Question
@@ -77,7 +77,7 @@ class Asking:
     budget: Budget
     price: Price | None
     pacer: Pacer
-    manners: Manners
+    policy: RequestPolicy
     stop: threading.Event = field(default_factory=threading.Event)
     jitter: random.Random = field(default_factory=random.Random)
 
@@ -86,11 +86,12 @@ class Asking:
         self._prompt_hash = self._parameters_hash[:16]
 
     def answers(self, frames: Sequence[FrameToDescribe]) -> Iterator[Answer]:
-        """One answer per frame, as they come in. A closed generator stops within `GRACE_S`.
+        """Yield one answer per frame, in the order they arrive. A closed generator stops within `GRACE_S`.
 
         Raises:
-            DescriberError: no frame can succeed, or too many failed in a row. What was paid is in the ledger.
+            DescriberError: every request would fail, or too many failed in a row. Paid calls are in the ledger.
         """
+        # Frames with the same picture share one call.
         alike: dict[str, list[FrameToDescribe]] = {}
         for frame in frames:
             alike.setdefault(call_key(frame.image_hash, self._parameters_hash), []).append(frame)
@@ -98,10 +99,10 @@ class Asking:
         done: queue.SimpleQueue[tuple[str, Answer] | BaseException] = queue.SimpleQueue()
         for key, (frame, *_) in alike.items():
             todo.put((key, frame))
-        # Daemons, so that a call that hangs cannot keep an interrupted process alive.
+        # Daemon threads, so that a call that hangs cannot keep an interrupted process alive.
         workers = [
             threading.Thread(target=self._work, args=(todo, done), name=f"ask-{n}", daemon=True)
-            for n in range(min(self.manners.concurrency, len(alike)))
+            for n in range(min(self.policy.concurrency, len(alike)))
         ]
         try:
             for worker in workers:
@@ -113,15 +114,15 @@ class Asking:
                     raise outcome
                 key, answer = outcome
                 failures = failures + 1 if answer.status == "failed" else 0
-                if failures >= self.manners.max_failures_in_a_row:
+                if failures >= self.policy.max_failures_in_a_row:
                     raise DescriberError(
-                        f"{self.clip}: {failures} frames failed in a row, so the endpoint is taken for down. The last "
-                        f"error: {answer.error}. Answers so far are kept: mend the endpoint and run again."
+                        f"{self.clip}: {failures} frames failed in a row, so the endpoint is considered down. The last "
+                        f"error: {answer.error}. Answers so far are kept: fix the endpoint and run again."
                     )
                 yield answer
-                for twin in alike[key][1:]:
+                for same in alike[key][1:]:
                     is_reused = answer.status in ("ok", "truncated", "refused")
-                    yield replace(answer, frame_index=twin.frame_index, pts_s=twin.pts_s, reused=is_reused)
+                    yield replace(answer, frame_index=same.frame_index, pts_s=same.pts_s, reused=is_reused)
         finally:
             self.stop.set()
             deadline = time.monotonic() + GRACE_S
@@ -136,15 +137,15 @@ class Asking:
                 done.put((key, self._answer(key, frame)))
             except queue.Empty:
                 return
-            except BaseException as error:  # noqa: BLE001 (raised again where the answers are awaited)
+            except BaseException as error:  # noqa: BLE001 (raised again in the thread that reads the answers)
                 done.put(error)
-                self.stop.set()  # whoever awaits the answers may be busy: no other frame should go out meanwhile
+                self.stop.set()  # the reading thread may be busy: send no other frame meanwhile
                 return
 
     def _answer(self, key: str, frame: FrameToDescribe) -> Answer:
         known = self.ledger.find(key)
         if known is not None:
-            return shown(frame, known, reused=True)
+            return answer_from_call(frame, known, reused=True)
         tries = _Tries()
         try:
             while True:
@@ -161,38 +162,40 @@ class Asking:
     def _bound(self, frame: FrameToDescribe) -> int:
         if self.price is None:
             return 0
-        asked = self.question
-        return self.price.bound_nanousd(asked.text(), frame.width, frame.height, asked.detail, asked.max_tokens)
+        question = self.question
+        return self.price.bound_nanousd(
+            question.text(), frame.width, frame.height, question.detail, question.max_tokens
+        )
 
     def _reserve(self, key: str, frame: FrameToDescribe, tries: _Tries) -> bool:
-        """Whether the next request may be sent; what it may cost is in the ledger before it is."""
+        """Reserve the most that the next request can cost, and record it. Return False if a budget forbids it."""
         if tries.reserved_nanousd is not None:
-            return True  # the last request surely cost nothing: its reservation serves again
+            return True  # the last request cost nothing for certain: its reservation is used again
         reserved = self.budget.reserve(self._bound(frame))
         if reserved is None:
             return False
         tries.reserved_nanousd, tries.attempt = reserved, secrets.token_hex(6)
         if reserved:
-            self.ledger.record(self._entry(key, frame, tries, "sent", reserved))
+            self.ledger.record(self._call(key, frame, tries, "sent", reserved))
         return True
 
     def _release(self, key: str, frame: FrameToDescribe, tries: _Tries) -> None:
-        """Give an open reservation back: its request was not sent, or refused before any work was done."""
+        """Release an open reservation: its request was not sent, or was refused before any work was done."""
         if tries.reserved_nanousd is None:
             return
         if tries.reserved_nanousd:
-            self.ledger.record(self._entry(key, frame, tries, "failed", 0, error=tries.error or "not sent"))
+            self.ledger.record(self._call(key, frame, tries, "failed", 0, error=tries.error or "not sent"))
         self.budget.settle(tries.reserved_nanousd, 0)
         tries.reserved_nanousd = None
 
     def _try(self, key: str, frame: FrameToDescribe, tries: _Tries) -> Answer | None:
-        """One request: the frame's answer, or null if it should be tried again."""
+        """Send one request. Return the frame's answer, or None if it should be tried again."""
         self.pacer.wait(self.stop)
         if self.stop.is_set():
             return self._failed(frame, tries, "not asked: broken off")
         started = time.monotonic()
         sent = tries.reserved_nanousd
-        tries.reserved_nanousd = None  # from here on it may be spent, whatever happens
+        tries.reserved_nanousd = None  # from now on it may be spent, whatever happens
         try:
             completion = self.send(self.question, frame.jpeg)
         except CallError as failure:
@@ -202,51 +205,53 @@ class Asking:
                 tries.reserved_nanousd = sent
             return self._failed_call(frame, tries, failure)
         except DescriberError:
-            tries.reserved_nanousd = sent  # refused at the door: nothing was charged
+            tries.reserved_nanousd = sent  # refused before any work: nothing was charged
             raise
-        entry = self._settle(key, frame, tries, completion, sent or 0, time.monotonic() - started)
+        call = self._settle(key, frame, tries, completion, sent or 0, time.monotonic() - started)
         if completion.status != "malformed":
-            return shown(frame, entry, reused=False)
+            return answer_from_call(frame, call, reused=False)
         tries.malformed += 1
-        tries.lost_nanousd += entry.cost_nanousd or 0
-        tries.error = entry.error
-        if tries.malformed > min(MALFORMED_RETRIES, self.manners.max_retries):
-            return self._failed(frame, tries, entry.error or "malformed")
+        tries.lost_nanousd += call.cost_nanousd or 0
+        tries.error = call.error
+        if tries.malformed > min(MALFORMED_RETRIES, self.policy.max_retries):
+            return self._failed(frame, tries, call.error or "malformed")
         return None
 
     def _failed_call(self, frame: FrameToDescribe, tries: _Tries, failure: CallError) -> Answer | None:
         tries.failures += 1
         tries.error = str(failure)
-        if not failure.retry or tries.failures > self.manners.max_retries:
+        if not failure.retry or tries.failures > self.policy.max_retries:
             return self._failed(frame, tries, tries.error)
-        manners = self.manners
-        asked_s = failure.wait_s or 0.0
-        if asked_s > manners.longest_wait_s:
-            return self._failed(frame, tries, f"{tries.error} (asks for {asked_s:.0f} s, more than the longest wait)")
-        self.pacer.hold(asked_s)
-        # Beside what was asked for, so that "come back at once" does not become a storm.
-        self.stop.wait(backoff_s(tries.failures, manners.first_backoff_s, manners.longest_wait_s, self.jitter))
+        policy = self.policy
+        requested_s = failure.wait_s or 0.0
+        if requested_s > policy.longest_wait_s:
+            return self._failed(
+                frame, tries, f"{tries.error} (asks for {requested_s:.0f} s, more than the longest wait)"
+            )
+        self.pacer.hold(requested_s)
+        # Back off in addition, because an endpoint may ask all clients to come back at once.
+        self.stop.wait(backoff_s(tries.failures, policy.first_backoff_s, policy.longest_wait_s, self.jitter))
         return None
 
     def _settle(
         self, key: str, frame: FrameToDescribe, tries: _Tries, got: Completion, reserved_nanousd: int, latency_s: float
-    ) -> Entry:
+    ) -> PaidCall:
         cost, error = self._cost(got, reserved_nanousd), got.error
         if self.price is not None and reserved_nanousd and (got.input_tokens is None or got.output_tokens is None):
-            error = f"{error + '; ' if error else ''}no usage told: the cost is the most it can have been"
-        entry = self._entry(key, frame, tries, "failed" if got.status == "malformed" else got.status, cost, error=error)
-        entry = replace(
-            entry,
-            model=got.model or entry.model,
+            error = f"{error + '; ' if error else ''}no usage reported: the cost is its upper bound"
+        call = self._call(key, frame, tries, "failed" if got.status == "malformed" else got.status, cost, error=error)
+        call = replace(
+            call,
+            model=got.model or call.model,
             description=got.description,
             input_tokens=got.input_tokens,
             output_tokens=got.output_tokens,
             latency_s=round(latency_s, 3),
             **(got.lists or {}),
         )
-        self.ledger.record(entry)
+        self.ledger.record(call)
         self.budget.settle(reserved_nanousd, cost or 0)
-        return entry
+        return call
 
     def _cost(self, got: Completion, reserved_nanousd: int) -> int | None:
         if self.price is None:
@@ -255,10 +260,10 @@ class Asking:
             return reserved_nanousd
         return self.price.cost_nanousd(got.input_tokens, got.output_tokens)
 
-    def _entry(
+    def _call(
         self, key: str, frame: FrameToDescribe, tries: _Tries, status: str, cost: int | None, error: str | None = None
-    ) -> Entry:
-        return Entry(
+    ) -> PaidCall:
+        return PaidCall(
             call_key=key,
             attempt=tries.attempt,
             status=status,
@@ -272,7 +277,7 @@ class Asking:
         )
 
     def _failed(self, frame: FrameToDescribe, tries: _Tries, error: str) -> Answer:
-        """A frame without an answer; its cost is all that was, or may have been, charged for it."""
+        """Return a failed answer; its cost is everything that was, or may have been, charged for the frame."""
         return Answer(
             frame_index=frame.frame_index,
             pts_s=frame.pts_s,

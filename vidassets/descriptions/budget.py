@@ -1,4 +1,4 @@
-"""Never more money than allowed: every call reserves the most it can cost before it is sent."""
+"""Budgets that are never exceeded: before a call is sent, the most it can cost is reserved."""
 
 import logging
 import math
@@ -14,18 +14,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Budget:
-    """Two limits, of this run and of the dataset for all time, held over any number of threads.
+    """Two limits, one for this run and one for the dataset over all runs, shared by any number of threads.
 
-    What is committed is what was spent, what may have been spent (calls that were cut off) and what is reserved for
-    calls under way. A call is let through if both limits hold though it cost the most it can.
+    The committed amount is what was spent, what may have been spent (calls that were cut off) and what is reserved for
+    calls under way. A call is allowed if both limits hold even at the most it can cost.
 
-    Held within one process. Processes that spend at once from the same dataset learn of each other when they start:
-    keep them apart with a concurrency pool of one slot.
+    The limits hold within one process. Processes that spend on the same dataset at the same time see each other's
+    costs only when they start: run one at a time, with a concurrency pool of one slot.
 
     Attributes:
-        run_limit_nanousd: of this object's life; null for no limit.
-        dataset_limit_nanousd: of all time; null for no limit.
-        dataset_before_nanousd: committed before this run, as the ledger tells.
+        run_limit_nanousd: limit over the life of this object; None for no limit.
+        dataset_limit_nanousd: limit over all runs; None for no limit.
+        dataset_before_nanousd: committed before this run, according to the ledger.
     """
 
     run_limit_nanousd: int | None
@@ -37,18 +37,18 @@ class Budget:
 
     @property
     def committed_nanousd(self) -> int:
-        """Spent, possibly spent and reserved in this run."""
+        """The amount spent, possibly spent or reserved in this run."""
         with self._lock:
             return self._committed
 
     @property
     def left_nanousd(self) -> int | None:
-        """What may still be committed; null without a limit."""
+        """The amount that may still be committed; None without a limit."""
         with self._lock:
             return self._left()
 
     def reserve(self, bound_nanousd: int) -> int | None:
-        """The sum reserved for a call of that bound, or null if it would pass a limit (then nothing is reserved)."""
+        """Reserve the upper bound of a call. Return the amount, or None (nothing reserved) if it exceeds a limit."""
         with self._lock:
             wanted = math.ceil(bound_nanousd * self._excess)
             left = self._left()
@@ -58,11 +58,11 @@ class Budget:
             return wanted
 
     def settle(self, reserved_nanousd: int, cost_nanousd: int) -> None:
-        """Put the cost in the place of what was reserved for it; 0 gives the reservation back."""
+        """Replace a reservation by the real cost; a cost of 0 releases it."""
         with self._lock:
             self._committed += cost_nanousd - reserved_nanousd
             if cost_nanousd > reserved_nanousd > 0:
-                # The endpoint counts more tokens than its price tells: believe the bill from now on.
+                # The endpoint counts more tokens than the price in the profile implies: scale later bounds by the bill.
                 self._excess *= Fraction(cost_nanousd, reserved_nanousd)
                 logger.warning(
                     "A call cost %.2f times its upper bound: the price in the profile is wrong or out of date. "
@@ -83,22 +83,22 @@ class Budget:
 
 
 def budget_in_usd(per_run: float | None, dataset: float | None, model: str, price: Price | None) -> Budget:
-    """The budget of a run; `dataset_before_nanousd` is the ledger's to tell.
+    """Return the budget of a run; the caller sets `dataset_before_nanousd` from the ledger.
 
     Raises:
-        BudgetError: there is a limit, and no price to hold it by.
+        BudgetError: a limit is set, but no price to enforce it with.
     """
     if per_run is None and dataset is None:
         return Budget(None, None)
     if price is None:
         raise BudgetError(
-            f"{model}: a budget is set and the profile has no price for this model, so it cannot be held. "
+            f"{model}: a budget is set and the profile has no price for this model, so it cannot be enforced. "
             "Add the model to `prices` of the describer, or set both budgets to null."
         )
     if not price.counts_pictures:
         raise BudgetError(
-            f"{model}: a budget is set and the model's price does not say how it counts pictures, so no upper bound "
-            "can be told. Fill in `image_base_tokens` and `image_tile_tokens`, or `image_patch_tokens`, beside it."
+            f"{model}: a budget is set and the model's price does not say how it counts pictures, so a call has "
+            "no upper bound. Set `image_base_tokens` and `image_tile_tokens`, or `image_patch_tokens`, of that price."
         )
     return Budget(
         run_limit_nanousd=None if per_run is None else nanousd(per_run),

@@ -1,10 +1,10 @@
-"""What descriptions have cost: tokens and money by clip, model and day."""
+"""The costs of descriptions: tokens and money by clip, model and day."""
 
 from collections.abc import Iterable
 
 import polars as pl
 
-from vidassets.descriptions.ledger import Entry
+from vidassets.descriptions.ledger import PaidCall
 from vidassets.descriptions.measured import MODEL as MEASURED
 from vidassets.descriptions.prices import NANO_PER_USD
 from vidassets.schemas.clips import DescriptionCosts
@@ -12,25 +12,27 @@ from vidassets.schemas.clips import DescriptionCosts
 KEYS = ("clip", "model", "day")
 
 
-def sum_costs(entries: Iterable[Entry], described: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
-    """Tokens and money of all calls; columns in `schemas.DescriptionCosts`, sorted by clip, model, day (UTC).
+def sum_costs(calls: Iterable[PaidCall], described: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
+    """Return tokens and costs of all calls, with the columns of `schemas.DescriptionCosts`.
 
     Args:
-        entries: the ledger: what was paid, though the frames it was paid for may be gone. A call without an answer
-            counts no call, one not ok, and the most it may have cost.
+        calls: the ledger; it also has calls whose frames no longer exist. A call without an answer counts as 0 calls,
+            1 not ok, and the most it may have cost.
         described: tables of `schemas.FrameDescriptions`, for the rows that were measured and cost nothing.
+    Returns:
+        Rows sorted by clip, model and day (UTC).
     """
     paid = pl.DataFrame(
-        [_row(entry) for entry in entries if not _is_released(entry)],
+        [_row(call) for call in calls if not _is_released(call)],
         schema={
             **dict.fromkeys(("clip", "model", "at"), pl.String),
             **dict.fromkeys(("calls", "ok", "not_ok", "input_tokens", "output_tokens", "cost_nanousd"), pl.Int64),
         },
         orient="row",
     ).with_columns(day=pl.col("at").str.slice(0, 10).str.to_date())
-    calls = [paid.drop("at"), *(_measured(table) for table in described)]
+    rows = [paid.drop("at"), *(_measured(table) for table in described)]
     return (
-        pl.concat(calls, how="diagonal_relaxed")
+        pl.concat(rows, how="diagonal_relaxed")
         .group_by(KEYS)
         .agg(
             pl.col("calls", "ok", "not_ok", "input_tokens", "output_tokens").sum(),
@@ -38,7 +40,7 @@ def sum_costs(entries: Iterable[Entry], described: Iterable[pl.DataFrame] = ()) 
             .then(None)
             .otherwise(pl.col("cost_nanousd").sum())
             .truediv(NANO_PER_USD)
-            .round(9)  # whole nano-USD again: division of many at once is not exact
+            .round(9)  # whole nano-USD again: the division is not exact
             .alias("cost_usd"),
         )
         .select(DescriptionCosts.column_names())
@@ -47,15 +49,15 @@ def sum_costs(entries: Iterable[Entry], described: Iterable[pl.DataFrame] = ()) 
     )
 
 
-def _is_released(entry: Entry) -> bool:
-    """A reservation that was given back: nothing was asked, or the endpoint turned it away unpaid."""
-    return entry.status == "failed" and entry.latency_s is None
+def _is_released(call: PaidCall) -> bool:
+    """Return whether the reservation was released: nothing was sent, or the endpoint refused it free of charge."""
+    return call.status == "failed" and call.latency_s is None
 
 
-def _row(entry: Entry) -> tuple[str, str, str, int, int, int, int, int, int | None]:
-    ok, answered = entry.status == "ok", entry.status != "sent"
-    tokens = (entry.input_tokens or 0, entry.output_tokens or 0)
-    return entry.clip, entry.model, entry.at, int(answered), int(ok), int(not ok), *tokens, entry.cost_nanousd
+def _row(call: PaidCall) -> tuple[str, str, str, int, int, int, int, int, int | None]:
+    ok, answered = call.status == "ok", call.status != "sent"
+    tokens = (call.input_tokens or 0, call.output_tokens or 0)
+    return call.clip, call.model, call.at, int(answered), int(ok), int(not ok), *tokens, call.cost_nanousd
 
 
 def _measured(table: pl.DataFrame) -> pl.DataFrame:

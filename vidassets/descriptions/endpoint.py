@@ -1,4 +1,4 @@
-"""One HTTP endpoint through the official client: a request goes out once, its errors come back sorted."""
+"""One HTTP endpoint through the official client: it sends each request once and classifies the errors."""
 
 import time
 from types import TracebackType
@@ -12,14 +12,14 @@ from vidassets.errors import DescriberError
 if TYPE_CHECKING:
     import openai
 
-# The published address of the one endpoint that surely wants a key.
-WANTS_KEY = "https://api.openai.com"
+# The published address of the one endpoint that is known to require a key.
+REQUIRES_KEY = "https://api.openai.com"
 MAX_ANSWER_BYTES = 4 * 2**20  # chosen here: a thousand times a long answer
 
-# The work may have been done, and charged, though the answer never came: timeouts of gateways before the model.
+# The work may have been done and charged although no answer came: timeouts of gateways in front of the model.
 LOST_ANSWERS = frozenset({408, 502, 504, *range(520, 528)})
-PASSING = frozenset({408, 409, 429, *range(500, 600)})
-# Errors that would meet every frame alike, by the code that the endpoint gives.
+TEMPORARY = frozenset({408, 409, 429, *range(500, 600)})
+# Errors that every frame would cause, by the endpoint's error code.
 FATAL_CODES = frozenset(
     {
         "insufficient_quota",
@@ -31,40 +31,40 @@ FATAL_CODES = frozenset(
         "billing_hard_limit_reached",
     }
 )
-# Errors of the client's transport before the request was on its way.
+# Errors of the client's transport before the request was sent.
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
-MAX_QUOTED = 300  # characters of what an endpoint says of an error
+MAX_QUOTED = 300  # characters of an endpoint's error message
 FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
-MENDS = {
-    401: "The key was refused: check the environment variable that `api_key` of the describer names.",
-    403: "The key may not use this model, or not from here: check the account, or choose another `model`.",
-    404: "There is no such model or address: check `model` and `base_url` (it ends in /v1) of the describer.",
+FIXES = {
+    401: "The key was refused: check the environment variable named by `api_key` of the describer.",
+    403: "The key has no access to this model, or not from here: check the account, or choose another `model`.",
+    404: "The model or address does not exist: check `model` and `base_url` (it ends in /v1) of the describer.",
 }
 
 
 class Endpoint:
-    """An endpoint that is open for some time. The key goes into requests, and nowhere else.
+    """An open connection to an endpoint. The key is used in requests and never written elsewhere.
 
     Raises:
-        DescriberError: the endpoint wants a key and none is given.
+        DescriberError: the endpoint requires a key and none is given, or the key has invalid characters.
     """
 
     def __init__(self, base_url: str, api_key: str | None, timeout_s: float):
         import openai
 
-        key = (api_key or "").strip()  # a variable filled from a file often ends in a newline
-        if not key and base_url.startswith(WANTS_KEY):
+        key = (api_key or "").strip()  # a variable read from a file often ends in a newline
+        if not key and base_url.startswith(REQUIRES_KEY):
             raise DescriberError(
                 f"{base_url}: no API key. Name the environment variable that holds it in the profile's describer, "
                 "`api_key: {env: OPENAI_API_KEY}`, and set it."
             )
         if not key.isascii() or not key.isprintable():
-            raise DescriberError("The API key holds characters that no key has: look at how its variable is set.")
+            raise DescriberError("The API key contains characters that no key has: check how its variable is set.")
         self._base_url = base_url
         self._api_key = key
         self._timeout_s = timeout_s
-        # Retries are ours: each request is paced, and reserved in the budget, on its own. Without a key of its own a
-        # client would take one from the environment and show it to whatever endpoint the profile names.
+        # No retries by the client: each request is paced and reserved in the budget by itself. A client without a key
+        # would take one from the environment and send it to any endpoint that the profile names.
         self._client = openai.OpenAI(base_url=base_url, api_key=key or "none", timeout=timeout_s, max_retries=0)
 
     def __enter__(self) -> Self:
@@ -76,10 +76,10 @@ class Endpoint:
         self._client.close()
 
     def send(self, question: Question, jpeg: bytes) -> Completion:
-        """What the endpoint says of one picture; one request.
+        """Send one request about one picture.
 
         Raises:
-            CallError: this request brought no answer; it tells whether to try again, and whether it may be charged.
+            CallError: the request got no answer; the error says whether to retry and whether it may be charged.
             DescriberError: every request would fail.
         """
         import openai
@@ -91,24 +91,24 @@ class Endpoint:
                 return read_completion(self._read(response, deadline), question.structured)
         except openai.APIStatusError as error:
             if error.code in FILTER_CODES:
-                return Completion("refused", error=self._said(error), input_tokens=0, output_tokens=0)
+                return Completion("refused", error=self._message(error), input_tokens=0, output_tokens=0)
             raise self._status_error(error) from None
         except openai.APIConnectionError as error:
             raise self._connection_error(error) from None
 
     def _read(self, response: Any, deadline: float) -> bytes:
-        """The whole answer; the client's own timeout is of each piece, so that a trickle would never end."""
+        """Read the whole answer by a deadline. The client's own timeout is per chunk, so a trickle would never end."""
         answer = bytearray()
         try:
-            for piece in response.iter_bytes():
-                answer += piece
+            for chunk in response.iter_bytes():
+                answer += chunk
                 if time.monotonic() > deadline:
                     raise CallError(f"no whole answer in {self._timeout_s:g} s", may_be_charged=True, retry=True)
                 if len(answer) > MAX_ANSWER_BYTES:
                     raise CallError("an answer without end", may_be_charged=True, retry=False)
         except CallError:
             raise
-        except Exception as error:  # noqa: BLE001 (whatever the client's transport raises: the answer was cut off)
+        except Exception as error:  # noqa: BLE001 (any error of the client's transport: the answer was cut off)
             raise CallError(
                 f"the answer was cut off ({type(error).__name__})", may_be_charged=True, retry=True
             ) from None
@@ -116,19 +116,19 @@ class Endpoint:
 
     def _status_error(self, error: "openai.APIStatusError") -> DescriberError:
         status = error.status_code
-        if status in MENDS:
-            # What a refused key's answer says may show part of the key: it is left out.
-            said = "" if status == 401 else f" ({self._said(error)})"
-            return DescriberError(f"{self._base_url} answered {status}{said}. {MENDS[status]}")
+        if status in FIXES:
+            # The message about a refused key may contain part of the key, so it is left out.
+            message = "" if status == 401 else f" ({self._message(error)})"
+            return DescriberError(f"{self._base_url} answered {status}{message}. {FIXES[status]}")
         if error.code in FATAL_CODES:
             return DescriberError(
-                f"{self._base_url} answered {status} {error.code} ({self._said(error)}), and would for every frame. "
-                "Mend the account, or the describer's parameters in the profile, and run again."
+                f"{self._base_url} answered {status} {error.code} ({self._message(error)}), as for every frame. "
+                "Fix the account or the describer's parameters in the profile, and run again."
             )
         return CallError(
-            f"{status} ({self._said(error)})",
+            f"{status} ({self._message(error)})",
             may_be_charged=status in LOST_ANSWERS,
-            retry=status in PASSING,
+            retry=status in TEMPORARY,
             wait_s=retry_after_s(error.response.headers),
         )
 
@@ -139,6 +139,6 @@ class Endpoint:
         text = f"no answer in {self._timeout_s:g} s" if cause.endswith("Timeout") else f"connection cut ({cause})"
         return CallError(text, may_be_charged=True, retry=True)
 
-    def _said(self, error: "openai.APIStatusError") -> str:
-        said = " ".join(error.message.split())
-        return (said.replace(self._api_key, "[api key]") if self._api_key else said)[:MAX_QUOTED]
+    def _message(self, error: "openai.APIStatusError") -> str:
+        message = " ".join(error.message.split())
+        return (message.replace(self._api_key, "[api key]") if self._api_key else message)[:MAX_QUOTED]

@@ -1,4 +1,4 @@
-"""One JSON document per clip: what its sidecar told, and what was said of its frames."""
+"""One JSON document per clip: the sidecar's metadata and the descriptions of its frames."""
 
 import json
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ LISTS = ("actions", "tools", "objects", "safety_gear")
 
 
 def build_document(raw_clip: Mapping[str, Any], descriptions: pl.DataFrame) -> dict[str, Any]:
-    """A document ready for `json.dumps`, for tools that read ``{"metadata": …, "frames": [{"timestamp": …}]}``.
+    """Build a document for `json.dumps`, in the form ``{"metadata": …, "frames": [{"timestamp": …}]}``.
 
-    - `metadata`: the sidecar as it is, every field of it (factory_id, worker_id …); empty without one.
-    - `clip`, `video`: the key, and what was found in the file itself, whatever the sidecar claims.
+    - `metadata`: all fields of the sidecar, unchanged (factory_id, worker_id …); empty if there is no sidecar.
+    - `clip`, `video`: the key, and properties of the video file itself, whatever the sidecar says.
     - `frames`: in order of time. `timestamp` is in seconds on the clip's own clock (its first frame may not be at 0).
-      The lists of a structured answer stand beside its `description`; `error` only where there is one.
-    - `totals`: `cost_usd` is null where any frame's price is unknown. `paid_before` of it was not paid this time.
+      The lists of a structured answer are next to its `description`; `error` is present only if there is one.
+    - `totals`: `cost_usd` is null if any frame's price is unknown. `paid_before_usd` is the part of it paid earlier.
 
     Args:
         raw_clip: the row of `schemas.RawClip`, as a mapping.
         descriptions: `schemas.FrameDescriptions` of the same clip.
 
     Raises:
-        SidecarError: the row's sidecar is no JSON object.
+        SidecarError: the row's sidecar is not a JSON object.
     """
     rows = descriptions.sort("frame_index")
     return {
@@ -62,7 +62,7 @@ def _frame(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost_usd(rows: pl.DataFrame) -> float | None:
-    # Rounded to nano-USD: costs are whole numbers of them, and sums of floats are not.
+    # Costs are whole nano-USD, but a sum of floats is not exact: round it to nano-USD.
     return None if rows["cost_usd"].null_count() else round(float(rows["cost_usd"].sum()), 9)
 
 
@@ -73,10 +73,10 @@ def _metadata(raw_clip: Mapping[str, Any]) -> dict[str, Any]:
         metadata = json.loads(raw_clip["sidecar_json"])
     except ValueError as error:
         raise SidecarError(
-            f"{raw_clip['clip']}: its sidecar, as raw_clip keeps it, is not JSON ({error}). Materialise raw_clip again."
+            f"{raw_clip['clip']}: its sidecar, as stored in raw_clip, is not JSON ({error}): materialise it again."
         ) from error
     if not isinstance(metadata, dict):
         raise SidecarError(
-            f"{raw_clip['clip']}: its sidecar is not a JSON object. Mend the file and materialise raw_clip."
+            f"{raw_clip['clip']}: its sidecar is not a JSON object. Fix the file and materialise raw_clip again."
         )
     return metadata

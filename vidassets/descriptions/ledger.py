@@ -1,12 +1,12 @@
-"""Every answer ever paid for: one small JSON object a call, written before anyone sees the answer, never changed.
+"""The ledger of paid calls: one small JSON object per call, written before its answer is used and never changed.
 
-A name tells what a listing needs, so one listing says what was answered and what was spent, without reading a body:
+The name of an object holds what a listing needs, so one listing gives all answers and costs without reading a body:
 
     {first 2 of call_key}/{call_key}.{attempt}.{status}.{nano-USD, or x where the price is unknown}.json
 
-Before a call with a price is sent, an object of status `sent` holds the most it may cost. The answer's object, of the
-same attempt, takes its place in the sum. A call that was cut off, or whose process was killed, leaves `sent` alone: it
-may have been charged, and counts as spent.
+Before a call with a price is sent, an object with status `sent` is written with the most that the call may cost. The
+answer's object, with the same attempt, replaces it in sums. A call that was cut off, or whose process was killed,
+leaves only `sent`: it may have been charged, so it counts as spent.
 """
 
 import json
@@ -19,36 +19,36 @@ from typing import Any, Protocol
 
 from vidassets.errors import ArtifactDamaged
 
-# failed ones are asked again the next time, the others never while prompt, model and parameters stay
+# Failed calls are made again in the next run. The others are reused while prompt, model and parameters stay the same.
 REUSABLE = frozenset({"ok", "truncated", "refused"})
 NAME = re.compile(
     r"[0-9a-f]{2}/(?P<call_key>[0-9a-f]{64})\.(?P<attempt>[0-9a-f]{12})"
     r"\.(?P<status>sent|ok|truncated|refused|failed)\.(?P<cost>[0-9]+|x)\.json"
 )
-READERS = 16  # chosen here: bodies are a few hundred bytes, so reading them is waiting for a store
+READERS = 16  # chosen here: bodies are a few hundred bytes, so reading time is the latency of the store
 
 
 class Blobs(Protocol):
-    """Where a ledger lies: whole objects under names of two levels, durable when `write_bytes` returns."""
+    """Storage of a ledger: whole objects under names of two levels, durable when `write_bytes` returns."""
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write one object, whole or not at all."""
         ...
 
     def read_bytes(self, name: str) -> bytes:
-        """The bytes of one object."""
+        """Return the bytes of one object."""
         ...
 
     def list_names(self, prefix: str = "") -> Iterable[str]:
-        """All names that begin so."""
+        """Return all names that begin with the prefix."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One call that was sent (`status` sent) or answered.
+class PaidCall:
+    """A call that was sent (`status` sent) or answered.
 
-    `model` is as the endpoint named itself, before an answer as it was asked for. `at` is UTC, ISO 8601.
+    `model` is the name that the endpoint reported, or before an answer the requested one. `at` is UTC, ISO 8601.
     """
 
     call_key: str
@@ -72,36 +72,36 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name of its object."""
+        """The name of the call's object."""
         cost = "x" if self.cost_nanousd is None else self.cost_nanousd
         return f"{self.call_key[:2]}/{self.call_key}.{self.attempt}.{self.status}.{cost}.json"
 
     def to_bytes(self) -> bytes:
-        """One JSON object, without fields that are null."""
+        """Return the call as a JSON object, without fields that are None."""
         filled = {name: value for name, value in asdict(self).items() if value is not None}
         return json.dumps(filled, ensure_ascii=False, allow_nan=False).encode()
 
 
 class Ledger:
-    """The calls of a dataset, over every run. Threads may share it; make one a run: it lists the store once."""
+    """The calls of a dataset over all runs. Threads may share it. Create one per run: it lists the store once."""
 
     def __init__(self, blobs: Blobs):
         self._blobs = blobs
         self._lock = threading.Lock()
-        self._names: dict[str, dict[str, str]] | None = None  # call_key → attempt → name, an answer before a `sent`
+        self._names: dict[str, dict[str, str]] | None = None  # call_key → attempt → name; an answer replaces `sent`
 
-    def record(self, entry: Entry) -> None:
-        """Keep one entry; it is durable when this returns.
+    def record(self, call: PaidCall) -> None:
+        """Write a call; it is durable when this returns.
 
         Raises:
-            StoreError: it could not be written.
+            StoreError: the call cannot be written.
         """
-        self._blobs.write_bytes(entry.name, entry.to_bytes())
+        self._blobs.write_bytes(call.name, call.to_bytes())
         with self._lock:
-            _add(self._listed(), entry.name)
+            _add(self._listed(), call.name)
 
-    def find(self, call_key: str) -> Entry | None:
-        """The answer to a call that was made before; null if it must be made.
+    def find(self, call_key: str) -> PaidCall | None:
+        """Return the answer to a call made earlier, or None if the call must be made.
 
         Raises:
             ArtifactDamaged: the answer's object cannot be read.
@@ -109,24 +109,24 @@ class Ledger:
         with self._lock:
             name = _answer_name(self._listed(), call_key)
         if name is None:
-            # Another process may have paid for it since the ledger was listed.
+            # Another process may have paid for the call since the ledger was listed.
             fresh = _index(self._blobs.list_names(f"{call_key[:2]}/{call_key}"))
             name = _answer_name(fresh, call_key)
         return None if name is None else self._read(name)
 
     def committed_nanousd(self) -> int:
-        """All that was spent or, of calls without an answer, may have been spent. Unknown prices count nothing."""
+        """Return the amount spent, or possibly spent by calls without an answer. Unknown prices count as 0."""
         with self._lock:
             costs = [_cost(name) for attempts in self._listed().values() for name in attempts.values()]
         return sum(cost for cost in costs if cost is not None)
 
     def n_without_price(self) -> int:
-        """How many answers have no known cost."""
+        """Return the number of answers without a known cost."""
         with self._lock:
             return sum(_cost(name) is None for attempts in self._listed().values() for name in attempts.values())
 
-    def entries(self) -> Iterator[Entry]:
-        """Every call, one entry an attempt, in order of their names."""
+    def calls(self) -> Iterator[PaidCall]:
+        """Yield every call, one per attempt, in order of their names."""
         with self._lock:
             names = sorted(name for attempts in self._listed().values() for name in attempts.values())
         with ThreadPoolExecutor(READERS) as pool:
@@ -137,18 +137,18 @@ class Ledger:
             self._names = _index(self._blobs.list_names())
         return self._names
 
-    def _read(self, name: str) -> Entry:
+    def _read(self, name: str) -> PaidCall:
         try:
             values: dict[str, Any] = {"cost_nanousd": None} | json.loads(self._blobs.read_bytes(name))
-            entry = Entry(**values)
-            if entry.name != name:
-                raise ValueError(f"it says that it is {entry.name}")
+            call = PaidCall(**values)
+            if call.name != name:
+                raise ValueError(f"its content belongs to {call.name}")
         except (ValueError, TypeError) as error:
             raise ArtifactDamaged(
-                f"{name}: this object of the ledger of paid calls cannot be read ({error}). Restore it from a backup; "
-                "if you delete it, its frame is asked, and paid, again."
+                f"{name}: this object of the ledger of paid calls cannot be read ({error}). Restore it from a backup. "
+                "If you delete it, its frame is described and paid for again."
             ) from error
-        return entry
+        return call
 
 
 def _index(names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -161,7 +161,7 @@ def _index(names: Iterable[str]) -> dict[str, dict[str, str]]:
 def _add(index: dict[str, dict[str, str]], name: str) -> None:
     match = NAME.fullmatch(name)
     if match is None:
-        return  # not ours: a file that some tool left in the folder
+        return  # a file that some tool left in the folder
     attempts = index.setdefault(match["call_key"], {})
     if match["status"] != "sent" or match["attempt"] not in attempts:
         attempts[match["attempt"]] = name

@@ -1,4 +1,4 @@
-"""What can be measured on a picture, said in a sentence: light, contrast, sharpness, colour, motion. Never content."""
+"""Measured facts of a picture in a sentence: light, contrast, sharpness, colour and motion, but no content."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from cv2.typing import MatLike
 from vidassets.descriptions.answers import Answer, FrameToDescribe
 
 MODEL = "measured"
-WIDTH_PX = 256  # pictures are compared at one width, so that their size does not count as sharpness
+WIDTH_PX = 256  # pictures are measured at one width, because sharpness depends on size
 MOTION_WIDTH_PX = 64
-# A pixel of the small, smoothed luma that changed by more than this (of 1) has changed; chosen here, above JPEG noise.
+# A pixel of the smoothed luma (0 to 1) has changed if it differs by more than this; chosen here, above JPEG noise.
 MOTION_STEP = 0.06
-# A colour is named if it covers this share of the picture (chosen here).
+# A colour is named if it covers at least this share of the picture (chosen here).
 NAMED_SHARE = 0.15
 
 # Words by upper limit. Light, contrast and sharpness: chosen here on real footage. Colourfulness: Hasler & Süsstrunk,
-# "Measuring colourfulness in natural images" (2003), table 2, their seven words drawn together to four.
+# "Measuring colourfulness in natural images" (2003), table 2, with their seven words reduced to four.
 LIGHT = ((0.08, "very dark"), (0.30, "dim"), (0.65, "evenly lit"), (0.85, "bright"), (1.01, "very bright"))
 CONTRAST = ((0.12, "low contrast"), (0.25, "medium contrast"), (np.inf, "high contrast"))
 SHARPNESS = ((60.0, "blurred"), (250.0, "soft"), (np.inf, "sharp"))
 COLOURFULNESS = ((15.0, "hardly any colour"), (45.0, "muted colours"), (82.0, "colourful"), (np.inf, "very colourful"))
 MOTION = ((0.02, "almost nothing"), (0.15, "a little"), (0.45, "much"), (0.8, "most"), (1.01, "nearly all"))
 
-# Names of hues, degrees of the colour circle, by upper limit (chosen here). Dark orange is what is called brown.
+# Names of hues by upper limit, in degrees of the colour circle (chosen here). Dark orange is called brown.
 HUES = (
     (15, "red"),
     (45, "orange"),
@@ -42,7 +42,7 @@ HUES = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Measured of one picture.
+    """The measurements of one picture.
 
     Attributes:
         luma: mean, 0 to 1.
@@ -50,7 +50,7 @@ class Facts:
         sharpness: variance of the Laplacian of the 8-bit luma at 256 px width.
         colourfulness: Hasler & Süsstrunk's M, 0 (grey) to some 110.
         colours: names of the dominant colours, the largest first.
-        motion: share of the picture that changed since the frame before, 0 to 1; null for the first.
+        motion: share of the picture that changed since the previous frame, 0 to 1; None for the first.
     """
 
     luma: float
@@ -61,22 +61,22 @@ class Facts:
     motion: float | None
 
     def sentence(self) -> str:
-        """The facts as a person would say them, for example "Dim, low contrast, soft; muted colours, mostly brown."."""
+        """Return the facts as a sentence, such as "Dim, low contrast, soft; muted colours, mostly brown."."""
         light = f"{_word(LIGHT, self.luma)}, {_word(CONTRAST, self.contrast)}, {_word(SHARPNESS, self.sharpness)}"
         colour = f"{_word(COLOURFULNESS, self.colourfulness)}, {_mostly(self.colours)}"
-        said = f"{light}; {colour}"
+        text = f"{light}; {colour}"
         if self.motion is not None:
-            said += f"; {_word(MOTION, self.motion)} changed since the last frame (motion {self.motion:.2f})"
-        return said[0].upper() + said[1:] + "."
+            text += f"; {_word(MOTION, self.motion)} changed since the last frame (motion {self.motion:.2f})"
+        return text[0].upper() + text[1:] + "."
 
 
 def measure(picture: MatLike, before: MatLike | None = None, max_colours: int = 3) -> Facts:
-    """The facts of one picture.
+    """Measure one picture.
 
     Args:
         picture: uint8 (H, W, 3), BGR.
-        before: the picture before it, of any size, or null.
-        max_colours: most colours that are named.
+        before: the previous picture, of any size, or None.
+        max_colours: largest number of colours that are named.
     """
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (WIDTH_PX, max(1, round(height * WIDTH_PX / width))), interpolation=cv2.INTER_AREA)
@@ -92,7 +92,7 @@ def measure(picture: MatLike, before: MatLike | None = None, max_colours: int = 
 
 
 def describe_measured(frames: Sequence[FrameToDescribe], max_colours: int = 3) -> Iterator[Answer]:
-    """One answer per frame, in order of time. A picture that does not decode is failed, its neighbours are not."""
+    """Yield one answer per frame, in order of time. A picture that does not decode fails alone."""
     before = None
     for frame in frames:
         picture = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR) if frame.jpeg else None
@@ -114,20 +114,27 @@ def describe_measured(frames: Sequence[FrameToDescribe], max_colours: int = 3) -
 
 
 def _colourfulness(picture: MatLike) -> float:
+    """Return Hasler & Süsstrunk's M of a picture, uint8 (H, W, 3), BGR."""
+    # Two opponent channels, float64 (H, W) each.
     blue, green, red = (picture[..., channel].astype(np.float64) for channel in range(3))
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    # M = spread + 0.3 · distance of the mean from grey.
     spread = np.hypot(red_green.std(), yellow_blue.std())
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
 
 def _colours(picture: MatLike) -> tuple[str, ...]:
+    """Return the names of the colours that cover enough of a picture, uint8 (H, W, 3) BGR, the largest first."""
+    # OpenCV's hue is in steps of 2 degrees: uint8 (H, W) each.
     hue, saturation, value = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV))
+    # The name of each pixel's hue, (H, W).
     names = np.array([name for _, name in HUES])[np.searchsorted([limit for limit, _ in HUES], hue.astype(int) * 2)]
     names = np.where(np.isin(names, ["orange"]) & (value < 160), "brown", names)
-    # Without saturation there is no hue; in the dark the eye sees none.
+    # A pixel without saturation has no hue, and in the dark no hue is visible.
     names = np.where(saturation < 45, np.where(value > 200, "white", "grey"), names)
     names = np.where(value < 45, "black", names)
     found, counts = np.unique(names, return_counts=True)
+    # (-share, name) from the largest share on; the largest colour is named in any case.
     shares = sorted(zip(-counts / names.size, found.tolist(), strict=True))
     dominant = shares[0][1]
     named = [name for share, name in shares if -share >= NAMED_SHARE] or [dominant]
@@ -136,7 +143,7 @@ def _colours(picture: MatLike) -> tuple[str, ...]:
 
 def _coarse(picture: MatLike) -> MatLike:
     luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    # One fixed shape, so that frames of a stream that changes its size can be compared.
+    # A fixed shape, so that frames can be compared even if the stream changes its size.
     small = cv2.resize(luma, (MOTION_WIDTH_PX, MOTION_WIDTH_PX * 9 // 16), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(small.astype(np.float32) / 255, (3, 3), 0)
 

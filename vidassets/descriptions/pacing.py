@@ -1,4 +1,4 @@
-"""When the next request may go out: a rate shared by all threads, waits that grow, waits that were asked for."""
+"""When the next request may be sent: a rate shared by all threads, growing waits, and waits requested by the server."""
 
 import email.utils
 import math
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 
 class Pacer:
-    """Gives each request its moment: evenly spaced, never above the rate, over all threads."""
+    """Spaces requests evenly over all threads, never above the rate."""
 
     def __init__(self, requests_per_second: float):
         self._spacing_s = 1.0 / requests_per_second
@@ -29,15 +29,15 @@ class Pacer:
             stop.wait(left_s)
 
     def hold(self, wait_s: float) -> None:
-        """Let nothing go out for so long: an endpoint that asks one thread to wait means all of them."""
+        """Send nothing for this long: an endpoint that asks one thread to wait means all of them."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + wait_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that an answer asks to wait; null if it does not say.
+    """Return the seconds that a response asks the client to wait, or None.
 
-    `Retry-After` is seconds or an HTTP date (RFC 9110, section 10.2.3); `retry-after-ms` is what OpenAI adds to it.
+    `Retry-After` is seconds or an HTTP date (RFC 9110, section 10.2.3); `retry-after-ms` is an addition by OpenAI.
 
     >>> retry_after_s({"retry-after": "2"}), retry_after_s({"retry-after-ms": "250"}), retry_after_s({})
     (2.0, 0.25, None)
@@ -50,21 +50,21 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
         if math.isfinite(wait_s):
             return max(0.0, wait_s)
     try:
-        moment = email.utils.parsedate_to_datetime(headers["retry-after"])
+        date = email.utils.parsedate_to_datetime(headers["retry-after"])
     except (KeyError, ValueError, TypeError):
         return None
-    if moment.tzinfo is None:  # the date says "-0000": UTC of an unknown place
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    if date.tzinfo is None:  # the zone is "-0000": UTC from an unknown place
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
 def backoff_s(tries: int, first_s: float, longest_s: float, jitter: random.Random) -> float:
-    """A wait that doubles with every try, cut to a random share between a half and all of it.
+    """Return a wait that doubles with every try, times a random factor between 0.5 and 1.
 
     Args:
-        tries: how many tries have failed, from 1.
-        first_s: the wait after the first.
-        longest_s: never longer.
-        jitter: the source of chance; it keeps threads that failed together from coming back together.
+        tries: number of failed tries, at least 1.
+        first_s: the wait after the first failure.
+        longest_s: upper limit.
+        jitter: random numbers; they keep threads that failed together from retrying together.
     """
     return min(longest_s, first_s * 2.0 ** min(tries - 1, 32)) * jitter.uniform(0.5, 1.0)

@@ -1,7 +1,7 @@
-"""What a call costs, and what it may cost at most before it is sent.
+"""The cost of a call, and an upper bound before it is sent.
 
-Prices are data of the profile, each with its date and source. Money is counted in whole nano-USD (10⁻⁹ USD), rounded
-up: sums are exact, and a price of 0.15 USD a million tokens is 150 nano-USD a token.
+Prices are data in the profile, each with its date and source. Money is counted in whole nano-USD (10⁻⁹ USD), rounded
+up. So sums are exact: a price of 0.15 USD per million tokens is 150 nano-USD per token.
 """
 
 import math
@@ -15,16 +15,16 @@ Detail = Literal["low", "high", "auto"]
 
 NANO_PER_USD = 1_000_000_000
 
-# Tokens that an endpoint adds around one message (roles, separators, the answer's priming): published counts are below
-# a dozen; the rest is margin.
+# Tokens that an endpoint adds around a message (roles, separators, the start of the answer): published counts are below
+# 12; the rest is margin.
 MESSAGE_OVERHEAD_TOKENS = 64
 
-# The published way to count a picture's tiles: fit it into 2048 x 2048, its short side into 768, cover it by 512 px.
+# Published method to count a picture's tiles: fit it into 2048 x 2048, its short side into 768, cover it with 512 px.
 MAX_SIDE_PX, SHORT_SIDE_PX, TILE_PX, PATCH_PX = 2048, 768, 512, 32
 
 
 def nanousd(usd: float) -> int:
-    """The same sum in nano-USD, rounded down: a limit is never stretched.
+    """Convert USD to nano-USD, rounded down, so that a limit is never exceeded.
 
     >>> nanousd(0.25)
     250000000
@@ -33,7 +33,7 @@ def nanousd(usd: float) -> int:
 
 
 def usd(nanousd: int | None) -> float | None:
-    """The same sum in USD; null stays null."""
+    """Convert nano-USD to USD; None stays None."""
     return None if nanousd is None else nanousd / NANO_PER_USD
 
 
@@ -47,7 +47,7 @@ def format_usd(usd: float) -> str:
 
 
 def n_tiles(width: int, height: int) -> int:
-    """Tiles of 512 px that cover a picture after the published scaling, which only ever makes it smaller.
+    """Return how many tiles of 512 px cover a picture after the published scaling, which never enlarges.
 
     >>> n_tiles(1024, 1024), n_tiles(2048, 4096), n_tiles(640, 360)
     (4, 6, 2)
@@ -58,9 +58,9 @@ def n_tiles(width: int, height: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of one model on one day, and how it counts pictures.
+    """The price of a model on a given day, and how the model counts pictures.
 
-    Two families are published: tiles (`image_base_tokens` plus `image_tile_tokens` for each tile; at low detail the
+    There are two published methods: tiles (`image_base_tokens` plus `image_tile_tokens` per tile; at low detail the
     base alone) and patches (`image_patch_tokens` for each patch of 32 px, at most `image_max_patches`).
     """
 
@@ -76,39 +76,39 @@ class Price:
 
     @property
     def counts_pictures(self) -> bool:
-        """Whether a bound can be told: the model is free, or says how it counts pictures."""
+        """Whether a call has an upper bound: the model is free, or the price says how pictures count."""
         free = self.input_usd_per_million == 0 and self.output_usd_per_million == 0
         return free or bool(self.image_base_tokens or self.image_tile_tokens or self.image_patch_tokens)
 
     def cost_nanousd(self, input_tokens: int, output_tokens: int) -> int:
-        """Cost of a call, in nano-USD, rounded up. Discounts for cached input are not counted."""
+        """Return the cost of a call in nano-USD, rounded up, without discounts for cached input."""
         millionths = Fraction(str(self.input_usd_per_million)) * input_tokens
         millionths += Fraction(str(self.output_usd_per_million)) * output_tokens
         return math.ceil(millionths * (NANO_PER_USD // 1_000_000))
 
     def image_tokens(self, width: int, height: int, detail: Detail) -> int:
-        """Most tokens that a picture may count for. `auto` may turn into high, and is taken for it."""
+        """Return the most tokens that a picture may count for. `auto` counts as high, which it may become."""
         tiles = 0 if detail == "low" else n_tiles(width, height)
         patches = min(math.ceil(width / PATCH_PX) * math.ceil(height / PATCH_PX), self.image_max_patches)
         by_patches = math.ceil(Fraction(str(self.image_patch_tokens)) * patches)
         return self.image_base_tokens + self.image_tile_tokens * tiles + by_patches
 
     def bound_nanousd(self, text: str, width: int, height: int, detail: Detail, max_tokens: int) -> int:
-        """Most that a call can cost, in nano-USD, before it is sent.
+        """Return the most that a call can cost, in nano-USD.
 
-        A token holds at least one byte, so the bytes of the text bound its tokens.
+        A token has at least one byte, so the text has at most as many tokens as bytes.
 
         Args:
             text: all text that is sent: the prompt, and the schema of a structured answer.
-            width: pixels of the picture.
-            height: pixels of the picture.
-            detail: as asked for.
-            max_tokens: most tokens of the answer.
+            width: of the picture, pixels.
+            height: of the picture, pixels.
+            detail: as requested.
+            max_tokens: limit of the answer.
         """
         input_tokens = len(text.encode()) + MESSAGE_OVERHEAD_TOKENS + self.image_tokens(width, height, detail)
         return self.cost_nanousd(input_tokens, max_tokens)
 
 
 def price_of(model: str, prices: Iterable[Price]) -> Price | None:
-    """The price of exactly this model: a dated snapshot may cost something else than its family."""
+    """Return the price of exactly this model: a dated snapshot may cost more or less than its family."""
     return next((price for price in prices if price.model == model), None)

@@ -1,4 +1,4 @@
-"""The table of a clip's descriptions, and what is still to be done in it."""
+"""The table of a clip's descriptions, and the number of frames still missing in it."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -10,7 +10,7 @@ from vidassets.schemas.clips import FrameDescriptions
 
 
 def descriptions_table(clip: str, answers: Iterable[Answer]) -> pl.DataFrame:
-    """One row per answer, in order of time; columns in `schemas.FrameDescriptions`. No answers, no rows."""
+    """Return one row per answer, in order of time, with the columns of `schemas.FrameDescriptions`."""
     columns = FrameDescriptions.create_empty().schema
     names = [field.name for field in fields(Answer)]
     rows = [{"clip": clip} | {name: getattr(answer, name) for name in names} for answer in answers]
@@ -18,5 +18,5 @@ def descriptions_table(clip: str, answers: Iterable[Answer]) -> pl.DataFrame:
 
 
 def incomplete(descriptions: pl.DataFrame) -> int:
-    """How many frames still want a description: those that failed and those the budget did not allow."""
+    """Return the number of frames without a description: failed, or not allowed by the budget."""
     return descriptions.select(pl.col("status").is_in(["failed", "over_budget"]).sum()).item()

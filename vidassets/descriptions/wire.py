@@ -1,4 +1,4 @@
-"""The wire format of a chat completion with one picture: the request as it is sent, the answer as it is read."""
+"""The wire format of a chat completion with one picture: building the request and reading the answer."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ ANSWER_SCHEMA: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of every frame. All of it changes the answers, and so is part of a call's key."""
+    """The request made for every frame. Every field changes the answers, so all are part of a call's key."""
 
     model: str
     prompt: str
@@ -33,7 +33,7 @@ class Question:
     token_limit_name: Literal["max_tokens", "max_completion_tokens"]
 
     def parameters(self) -> dict[str, Any]:
-        """The request's body without its messages; parameters that are not set are not sent."""
+        """Return the request's body without its messages; parameters that are None are left out."""
         body: dict[str, Any] = {"model": self.model, self.token_limit_name: self.max_tokens}
         if self.temperature is not None:
             body["temperature"] = self.temperature
@@ -45,15 +45,15 @@ class Question:
         return body
 
     def identity(self) -> dict[str, Any]:
-        """All that shapes an answer, but the picture."""
+        """Return everything that changes the answer, except the picture."""
         return self.parameters() | {"prompt": self.prompt, "detail": self.detail}
 
     def text(self) -> str:
-        """All text that is sent and may count as input tokens."""
+        """Return all text that is sent and may count as input tokens."""
         return self.prompt + (json.dumps(ANSWER_SCHEMA) if self.structured else "")
 
     def body(self, jpeg: bytes) -> dict[str, Any]:
-        """The whole request for one picture, which travels inside as a data URL."""
+        """Return the whole request for one picture, which is included as a data URL."""
         url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
         content = [
             {"type": "text", "text": self.prompt},
@@ -64,7 +64,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer as it was read. `malformed`: it came, and may cost, but is not what was asked for."""
+    """A parsed answer. `malformed`: an answer came and may cost money, but it is not what was requested."""
 
     status: Literal["ok", "truncated", "refused", "malformed"]
     model: str | None = None
@@ -76,7 +76,7 @@ class Completion:
 
 
 def read_completion(body: bytes, structured: bool) -> Completion:
-    """What an endpoint answered; anything that is not a completion is `malformed`, never an exception."""
+    """Parse an endpoint's answer; anything that is not a completion is `malformed`, never an exception."""
     try:
         data = json.loads(body)
         choice = data["choices"][0]
@@ -84,7 +84,7 @@ def read_completion(body: bytes, structured: bool) -> Completion:
         content, refusal = message.get("content"), message.get("refusal")
         reason = choice.get("finish_reason")
         usage = data.get("usage") or {}
-        told = {
+        reported = {
             "model": _text(data.get("model")),
             "input_tokens": _count(usage.get("prompt_tokens")),
             "output_tokens": _count(usage.get("completion_tokens")),
@@ -92,28 +92,28 @@ def read_completion(body: bytes, structured: bool) -> Completion:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Completion("malformed", error="the answer is not a chat completion")
     if refusal or reason == "content_filter":
-        return Completion("refused", error=_text(refusal) or "stopped by the endpoint's content filter", **told)
+        return Completion("refused", error=_text(refusal) or "stopped by the endpoint's content filter", **reported)
     if reason == "length":
-        return Completion("truncated", description=_text(content), error="max_tokens reached", **told)
+        return Completion("truncated", description=_text(content), error="max_tokens reached", **reported)
     if _text(content) is None:
-        return Completion("malformed", error="the answer holds no text", **told)
+        return Completion("malformed", error="the answer holds no text", **reported)
     if not structured:
-        return Completion("ok", description=content.strip(), **told)
-    return _structured(content, told)
+        return Completion("ok", description=content.strip(), **reported)
+    return _structured(content, reported)
 
 
-def _structured(content: str, told: dict[str, Any]) -> Completion:
+def _structured(content: str, reported: dict[str, Any]) -> Completion:
     try:
         answer = json.loads(content)
         description = answer["description"]
         lists = {name: answer[name] for name in LISTS}
     except (ValueError, LookupError, TypeError, RecursionError):
-        return Completion("malformed", error="the answer does not keep the JSON schema that was asked for", **told)
+        return Completion("malformed", error="the answer does not keep the JSON schema that was asked for", **reported)
     wrong = [name for name, items in lists.items() if not _is_strings(items)]
     if not isinstance(description, str) or wrong:
         error = f"wrong type in the structured answer: {', '.join(wrong) or 'description'}"
-        return Completion("malformed", error=error, **told)
-    return Completion("ok", description=description.strip(), lists=lists, **told)
+        return Completion("malformed", error=error, **reported)
+    return Completion("ok", description=description.strip(), lists=lists, **reported)
 
 
 def _is_strings(items: object) -> bool:

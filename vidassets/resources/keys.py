@@ -1,6 +1,6 @@
-"""The resource keys of a profile: what an asset's parameter must be called to be handed a resource."""
+"""The resource keys of a profile. An asset's parameter with such a name receives the resource."""
 
-# What a profile may leave out, and the class that then stands behind the key.
+# Keys that a profile may leave out, and the class that is used then.
 DEFAULTS = {
     "experiment_tracker": "vidassets.resources.experiment_tracker.NoTracker",
     "trainer": "vidassets.resources.trainer.Trainer",

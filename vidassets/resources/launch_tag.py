@@ -1,3 +1,3 @@
-"""The tag that the runs of one command share: a budget "per run" is over all of them."""
+"""The tag shared by all runs of one command: a budget "per run" holds over all of them."""
 
-LAUNCH_TAG = ".dagster/vidassets/launch"  # hidden in the UI, as its dot says
+LAUNCH_TAG = ".dagster/vidassets/launch"  # a tag that begins with a dot is hidden in the UI

@@ -1,4 +1,4 @@
-"""Pictures to describe, each of its own colour."""
+"""Pictures to describe, each of a different colour."""
 
 from collections.abc import Sequence
 

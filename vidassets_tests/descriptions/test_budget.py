@@ -14,7 +14,7 @@ CALLS = st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1), st.sampled_from(
 
 
 @given(calls=CALLS, run_limit=st.integers(0, 400), dataset_limit=st.integers(0, 400), before=st.integers(0, 400))
-def test_no_order_of_calls_and_failures_passes_a_limit(calls, run_limit: int, dataset_limit: int, before: int):
+def test_no_order_of_calls_and_failures_exceeds_a_limit(calls, run_limit: int, dataset_limit: int, before: int):
     budget, spent = Budget(run_limit, dataset_limit, before), 0
     for bound, share, fate in calls:
         reserved = budget.reserve(bound)
@@ -61,14 +61,14 @@ def test_a_bill_above_its_bound_raises_the_bounds_that_follow(caplog: pytest.Log
 
 
 @pytest.mark.parametrize(
-    ("price", "mend"),
+    ("price", "fix"),
     [
         pytest.param(None, "Add the model to `prices`", id="no price"),
         pytest.param(Price("m", 1, 1, date(2026, 1, 1), ""), "image_base_tokens", id="no way to count pictures"),
     ],
 )
-def test_a_budget_that_cannot_be_held_is_refused(price: Price | None, mend: str):
-    with pytest.raises(BudgetError, match=mend):
+def test_a_budget_that_cannot_be_enforced_is_refused(price: Price | None, fix: str):
+    with pytest.raises(BudgetError, match=fix):
         budget_in_usd(1.0, None, "m", price)
     assert budget_in_usd(None, None, "m", price).reserve(1) == 1
 

@@ -5,27 +5,27 @@ import polars as pl
 
 from vidassets.descriptions.answers import Answer
 from vidassets.descriptions.costs import sum_costs
-from vidassets.descriptions.ledger import Entry
+from vidassets.descriptions.ledger import PaidCall
 from vidassets.descriptions.measured import describe_measured
 from vidassets.descriptions.table import descriptions_table, incomplete
 from vidassets.schemas.clips import DescriptionCosts, FrameDescriptions
 from vidassets_tests.descriptions.pictures import frames_of
 
-CALL = Entry(
+CALL = PaidCall(
     "ab" * 32, "0" * 12, "ok", 1000, "a", "m-1", "2026-11-05T23:59:59+00:00", "11" * 32, "22" * 8, "A pipe.",
     input_tokens=100, output_tokens=20, latency_s=1.0,
 )  # fmt: skip
 
 
 def test_calls_are_summed_by_clip_model_and_day():
-    entries = [
+    calls = [
         CALL,
         replace(CALL, status="refused"),
         replace(CALL, at="2026-11-06T00:00:01+00:00"),
         replace(CALL, clip="b"),
         replace(CALL, model="m-2"),
     ]
-    costs = sum_costs(entries)
+    costs = sum_costs(calls)
     assert costs.select("clip", "model", "day", "calls", "ok", "not_ok", "input_tokens", "output_tokens").rows() == [
         ("a", "m-1", date(2026, 11, 5), 2, 1, 1, 200, 40),
         ("a", "m-1", date(2026, 11, 6), 1, 1, 0, 100, 20),
@@ -40,7 +40,7 @@ def test_one_unknown_price_makes_the_sum_unknown():
 
 
 def test_a_call_without_an_answer_is_no_call_but_may_have_cost():
-    sent = Entry("ab" * 32, "1" * 12, "sent", 5000, "a", "m", CALL.at, "11" * 32, "22" * 8)
+    sent = PaidCall("ab" * 32, "1" * 12, "sent", 5000, "a", "m", CALL.at, "11" * 32, "22" * 8)
     assert sum_costs([sent]).row(0, named=True) == {
         "clip": "a", "model": "m", "day": date(2026, 11, 5), "calls": 0, "ok": 0, "not_ok": 1,
         "input_tokens": 0, "output_tokens": 0, "cost_usd": 5e-6,
@@ -48,7 +48,7 @@ def test_a_call_without_an_answer_is_no_call_but_may_have_cost():
 
 
 def test_a_reservation_given_back_is_not_counted():
-    released = Entry("ab" * 32, "1" * 12, "failed", 0, "a", "m", CALL.at, "11" * 32, "22" * 8, error="429")
+    released = PaidCall("ab" * 32, "1" * 12, "failed", 0, "a", "m", CALL.at, "11" * 32, "22" * 8, error="429")
     assert sum_costs([released]).height == 0
 
 

@@ -42,7 +42,7 @@ def test_a_document_keeps_the_sidecar_as_it_is_and_the_frames_in_order():
     }  # fmt: skip
 
 
-def test_an_unknown_price_is_not_summed_as_nothing():
+def test_an_unknown_price_makes_the_total_unknown():
     table = descriptions_table("a", [*ANSWERS, Answer(3, 35.0, "44" * 32, "m-1", "ok", "?")])
     assert build_document(raw_clip(None), table)["totals"]["cost_usd"] is None
 
@@ -53,6 +53,6 @@ def test_a_clip_without_sidecar_or_frames_has_a_document():
 
 
 @pytest.mark.parametrize("sidecar", ["{", "[]", "3"])
-def test_a_sidecar_that_is_no_object_is_named(sidecar: str):
+def test_a_sidecar_that_is_not_an_object_is_an_error(sidecar: str):
     with pytest.raises(SidecarError, match="a: its sidecar"):
         build_document(raw_clip(sidecar), descriptions_table("a", []))

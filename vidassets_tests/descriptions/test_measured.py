@@ -41,7 +41,7 @@ def test_a_plain_colour_is_called_by_its_name(bgr: tuple[int, int, int], name: s
     assert measure(plain(bgr)).colours == (name,)
 
 
-def test_colours_are_named_the_largest_first_and_no_more_than_asked():
+def test_colours_are_named_from_the_largest_and_limited_in_number():
     picture = plain((255, 0, 0))
     picture[:, :120], picture[:, 120:180] = (0, 0, 255), (0, 200, 0)
     assert measure(picture).colours == ("blue", "red", "green")
@@ -56,7 +56,7 @@ def test_light_and_contrast_are_the_mean_and_spread_of_the_luma():
 
 
 def test_colourfulness_is_that_of_the_paper():
-    # Grey has none; of a plain picture only the means count: 0.3 · √(255² + 127.5²) for red.
+    # Grey has none. In a plain picture only the means count: 0.3 · √(255² + 127.5²) for red.
     assert measure(plain((90, 90, 90))).colourfulness == 0
     assert measure(plain((0, 0, 255))).colourfulness == pytest.approx(0.3 * np.hypot(255, 127.5))
 

@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 5, 12, 0, 0, tzinfo=UTC)
         pytest.param({}, None, id="nothing"),
     ],
 )
-def test_what_an_endpoint_asks_to_wait_is_understood(headers: dict[str, str], wait_s: float | None):
+def test_the_requested_wait_is_parsed(headers: dict[str, str], wait_s: float | None):
     assert retry_after_s(headers, NOW) == wait_s
 
 
@@ -42,24 +42,24 @@ def test_waits_double():
 
 
 def test_threads_together_keep_the_rate():
-    pacer, moments, stop = Pacer(100.0), [], threading.Event()
+    pacer, times_s, stop = Pacer(100.0), [], threading.Event()
 
     def go() -> None:
         for _ in range(5):
             pacer.wait(stop)
-            moments.append(time.monotonic())
+            times_s.append(time.monotonic())
 
     threads = [threading.Thread(target=go) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    # A late thread can only make the whole longer: 20 requests at 100 a second never fit into less than 0.19 s.
-    assert max(moments) - min(moments) > 0.15
+    # A late thread can only lengthen the total: 20 requests at 100 per second take at least 0.19 s.
+    assert max(times_s) - min(times_s) > 0.15
 
 
 def test_a_stop_ends_a_wait():
     pacer, stop = Pacer(100.0), threading.Event()
     pacer.hold(3600)
     threading.Timer(0.05, stop.set).start()
-    pacer.wait(stop)  # the suite's time limit is the proof
+    pacer.wait(stop)  # without the stop, the test would run into the suite's timeout

@@ -34,7 +34,7 @@ def test_tiles_are_counted_as_published(width: int, height: int, tiles: int):
         pytest.param(PATCHES, "high", (4000, 1474), 2489, id="never more than 1536 patches"),
     ],
 )
-def test_a_picture_counts_for_at_most_so_many_tokens(price: Price, detail, size: tuple[int, int], tokens: int):
+def test_the_most_tokens_that_a_picture_may_count_for(price: Price, detail, size: tuple[int, int], tokens: int):
     assert price.image_tokens(*size, detail) == tokens
 
 
@@ -43,7 +43,7 @@ def test_a_call_costs_its_tokens_by_the_million_rounded_up_to_a_nano_usd():
     assert Price("m", 0.0375, 0, DAY, "").cost_nanousd(1, 0) == 38
 
 
-def test_the_bound_of_a_call_is_above_what_such_a_call_was_billed():
+def test_the_bound_of_a_call_is_above_the_real_bill_of_such_a_call():
     # gpt-4o-mini, five words and a picture of 128x64: 2,845 input tokens at low detail, 8,512 at high.
     words = "Say what you see here"
     assert MINI.bound_nanousd(words, 128, 64, "low", 150) >= MINI.cost_nanousd(2845, 150)

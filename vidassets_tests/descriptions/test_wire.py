@@ -19,9 +19,9 @@ def test_parameters_that_are_not_set_are_not_sent():
     assert QUESTION.parameters() == {"model": "m", "max_tokens": 150}
 
 
-def test_a_limit_goes_by_the_name_that_the_endpoint_knows():
-    asked = Question("m", "What?", 150, "low", False, 0.0, 7, "max_completion_tokens").parameters()
-    assert asked == {"model": "m", "max_completion_tokens": 150, "temperature": 0.0, "seed": 7}
+def test_the_token_limit_is_sent_under_the_name_of_the_endpoint():
+    parameters = Question("m", "What?", 150, "low", False, 0.0, 7, "max_completion_tokens").parameters()
+    assert parameters == {"model": "m", "max_completion_tokens": 150, "temperature": 0.0, "seed": 7}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_limit_goes_by_the_name_that_the_endpoint_knows():
         pytest.param(body("", "content_filter"), True, "refused", id="content filter"),
         pytest.param(body("  "), False, "malformed", id="blank"),
         pytest.param(body([1]), False, "malformed", id="not text"),
-        pytest.param(body("A welder."), True, "malformed", id="text where JSON was asked for"),
+        pytest.param(body("A welder."), True, "malformed", id="text instead of JSON"),
         pytest.param(body(json.dumps(GOOD | {"tools": [1]})), True, "malformed", id="a list of numbers"),
         pytest.param(body(json.dumps(GOOD | {"description": None})), True, "malformed", id="no description"),
         pytest.param(body("[]"), True, "malformed", id="a list"),
@@ -57,11 +57,11 @@ def test_a_structured_answer_is_read_whole():
     assert read_completion(body(json.dumps(GOOD)), True) == Completion("ok", "m-1", "A welder.", lists, 9, 2)
 
 
-def test_a_malformed_answer_still_tells_what_it_used():
+def test_a_malformed_answer_still_reports_its_usage():
     assert read_completion(body("no JSON"), True).input_tokens == 9
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": "9"}, {"prompt_tokens": -1}, {"prompt_tokens": True}])
-def test_usage_that_is_not_told_is_null(usage: object):
+def test_usage_that_is_not_reported_is_null(usage: object):
     answer = json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode()
     assert read_completion(answer, False) == Completion("ok", None, "x")

@@ -21,7 +21,7 @@ STRUCTURED = {"actions": ["welding"], "tools": ["torch"], "objects": ["pipe", "b
 class Request:
     """One request as it came in."""
 
-    at_s: float  # monotonic
+    at_s: float  # monotonic clock
     n: int  # 1, 2 … over all requests
     n_of_picture: int  # 1, 2 … over the requests about this picture
     picture: str  # sha256 of the JPEG
@@ -36,7 +36,7 @@ class WireServer:
     Attributes:
         behave: what to do with a request: the name of a behaviour (see `Handler.answer`).
         delay_s: how long an answer takes.
-        usage: tokens told, or null for none.
+        usage: tokens reported, or None for no report.
     """
 
     behave: Callable[[Request], str] = lambda _: "ok"
@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def answer(self, behaviour: str, request: Request) -> None:
-        """Behave as told; see the cases here and in `charged_answer`, which bills the request."""
+        """Act out a behaviour; see the cases here and in `charged_answer`, which bills the request."""
         match behaviour.split(" "):
             case ["status", code, *headers]:
                 named = dict(header.split("=", 1) for header in headers)

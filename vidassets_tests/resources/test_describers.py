@@ -71,7 +71,7 @@ def at_first(behaviour: str, times: int = 1):
     return lambda request: behaviour if request.n_of_picture <= times else "ok"
 
 
-# --- what every describer keeps
+# --- true for every describer
 
 
 @pytest.fixture(params=["measured", "endpoint"])
@@ -106,7 +106,7 @@ def test_a_misspelt_field_is_refused(resource: type):
         resource(promt="x")
 
 
-# --- what is asked, and what is kept of the answer
+# --- the request, and what is stored of the answer
 
 
 def test_a_request_says_what_the_profile_says(server: WireServer, ledger: Ledger):
@@ -136,7 +136,7 @@ def test_a_structured_answer_fills_its_columns(server: WireServer, ledger: Ledge
     assert row["description"] == f"picture {row['image_hash'][:8]}"
 
 
-def test_a_local_endpoint_gets_no_key_of_the_environment(
+def test_a_local_endpoint_gets_no_key_from_the_environment(
     server: WireServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -158,8 +158,8 @@ def test_a_second_run_pays_nothing(server: WireServer, tmp_path: Path):
 
 def test_one_picture_shown_twice_is_paid_once(server: WireServer, ledger: Ledger):
     frames = frames_of(2)
-    twin = replace(frames[0], frame_index=2, pts_s=25.0)
-    table = descriptions_table("clip-1", describer(server).describe("clip-1", [*frames, twin], ledger))
+    same = replace(frames[0], frame_index=2, pts_s=25.0)
+    table = descriptions_table("clip-1", describer(server).describe("clip-1", [*frames, same], ledger))
     assert len(server.requests) == 2
     assert table["reused"].to_list() == [False, False, True]
     assert table["description"][2] == table["description"][0]
@@ -175,7 +175,7 @@ def test_another_clip_with_the_same_picture_pays_nothing(server: WireServer, led
     "changed",
     [{"prompt": "Else?"}, {"model": "m2"}, {"max_tokens": 9}, {"detail": "auto"}, {"structured_output": True}],
 )
-def test_a_change_of_the_question_asks_again(server: WireServer, ledger: Ledger, changed: dict):
+def test_a_change_of_the_request_repeats_the_call(server: WireServer, ledger: Ledger, changed: dict):
     described(describer(server), ledger, 1)
     assert not described(describer(server, **changed), ledger, 1)["reused"].any()
     assert describer(server).identity() != describer(server, **changed).identity()
@@ -184,14 +184,14 @@ def test_a_change_of_the_question_asks_again(server: WireServer, ledger: Ledger,
 @pytest.mark.parametrize(
     "changed", [{"api_key": KEY}, {"concurrency": 1}, {"timeout_s": 9.0}, {"budget_usd_per_run": 1.0}, {"prices": []}]
 )
-def test_a_change_of_manners_asks_nothing_again(server: WireServer, ledger: Ledger, changed: dict):
+def test_a_change_of_speed_key_or_budget_repeats_no_call(server: WireServer, ledger: Ledger, changed: dict):
     described(describer(server), ledger, 1)
     assert described(describer(server, **changed), ledger, 1)["reused"].all()
     assert describer(server).identity() == describer(server, **changed).identity()
 
 
-# A shell that starts the tests in the background has them, and what they start, ignore SIGINT.
-HEARS_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+# Tests started in the background by a shell ignore SIGINT, as do their child processes.
+RESTORE_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 KILLED = """
 import sys
 from pathlib import Path
@@ -209,13 +209,13 @@ for answer in describer.describe("clip-1", frames_of(40), ledger):
 """
 
 
-@pytest.mark.parametrize("broken_off_by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_after_a_break_only_calls_under_way_are_made_again(
-    server: WireServer, tmp_path: Path, broken_off_by: signal.Signals
+@pytest.mark.parametrize("interrupted_by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_after_an_interruption_only_calls_under_way_are_made_again(
+    server: WireServer, tmp_path: Path, interrupted_by: signal.Signals
 ):
     server.delay_s = 0.03
     process = subprocess.Popen(
-        [sys.executable, "-c", HEARS_SIGINT + KILLED, server.base_url, str(tmp_path)],
+        [sys.executable, "-c", RESTORE_SIGINT + KILLED, server.base_url, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -223,20 +223,20 @@ def test_after_a_break_only_calls_under_way_are_made_again(
     with process:
         assert process.stdout is not None
         seen = [process.stdout.readline().strip() for _ in range(10)]
-        os.kill(process.pid, broken_off_by)
+        os.kill(process.pid, interrupted_by)
     server.delay_s = 0.0
     before = len(server.requests)
-    recorded = {entry.image_hash for entry in opened_ledger(tmp_path).entries() if entry.status == "ok"}
-    lost = [entry for entry in opened_ledger(tmp_path).entries() if entry.status == "sent"]
-    assert process.returncode == -broken_off_by
+    recorded = {call.image_hash for call in opened_ledger(tmp_path).calls() if call.status == "ok"}
+    lost = [call for call in opened_ledger(tmp_path).calls() if call.status == "sent"]
+    assert process.returncode == -interrupted_by
     assert set(seen) <= recorded
 
     ledger = opened_ledger(tmp_path)
     table = described(describer(server), ledger, 40)
     assert table["status"].unique().to_list() == ["ok"]
     assert {request.picture for request in server.requests[before:]}.isdisjoint(recorded)
-    assert len(lost) <= 4  # as many as were under way; they stay on the books as possibly spent
-    assert ledger.committed_nanousd() == 40 * 120 + sum(entry.cost_nanousd or 0 for entry in lost)
+    assert len(lost) <= 4  # at most the calls under way; they stay recorded as possibly spent
+    assert ledger.committed_nanousd() == 40 * 120 + sum(call.cost_nanousd or 0 for call in lost)
 
 
 # --- a budget is never exceeded
@@ -256,14 +256,14 @@ def test_no_mix_of_failures_exceeds_a_budget_at_concurrency_8(
         ledger = opened_ledger(tmp_path_factory.mktemp("store"))
         who = describer(server, concurrency=8, structured_output=True, timeout_s=2.0, **{limit: n_affordable * 1e-6})
         table = described(who, ledger, 16)
-    # Each charged request costs 120; whatever the server did, neither it nor the books may pass the limit.
+    # Each charged request costs 120: neither the bill nor the ledger may exceed the limit, whatever the server did.
     assert len(server.charged) * 120 <= nanousd(n_affordable * 1e-6)
     assert ledger.committed_nanousd() <= nanousd(n_affordable * 1e-6)
     assert table.height == 16
 
 
-def test_what_a_budget_leaves_is_marked_and_done_when_it_allows(server: WireServer, tmp_path: Path):
-    # The bound: 1 byte of prompt, 64 tokens around it, 100 for the picture, 150 of answer make 315 nano-USD.
+def test_frames_over_budget_are_marked_and_described_when_the_budget_allows(server: WireServer, tmp_path: Path):
+    # Bound: 1 byte of prompt + 64 tokens of overhead + 100 for the picture + 150 of answer = 315 nano-USD.
     first = described(describer(server, prompt="?", budget_usd_dataset=0.6e-6, concurrency=1), opened_ledger(tmp_path))
     assert first["status"].to_list() == ["ok"] * 3 + ["over_budget"] * 3
     assert incomplete(first) == 3
@@ -273,22 +273,22 @@ def test_what_a_budget_leaves_is_marked_and_done_when_it_allows(server: WireServ
     assert second["reused"].to_list() == [True] * 3 + [False] * 3
 
 
-def test_a_budget_of_nothing_still_shows_what_was_paid_before(server: WireServer, tmp_path: Path):
+def test_a_budget_of_0_still_returns_answers_paid_for_earlier(server: WireServer, tmp_path: Path):
     described(describer(server), opened_ledger(tmp_path), 3)
     table = described(describer(server, budget_usd_per_run=0.0), opened_ledger(tmp_path), 5)
     assert table["status"].to_list() == ["ok", "ok", "ok", "over_budget", "over_budget"]
     assert len(server.requests) == 3
 
 
-def test_a_call_that_was_cut_off_keeps_its_bound_in_the_books(server: WireServer, ledger: Ledger):
+def test_a_call_that_was_cut_off_keeps_its_bound_in_the_ledger(server: WireServer, ledger: Ledger):
     server.behave = lambda _: "cut"
     row = described(describer(server, max_retries=0), ledger, 1).row(0, named=True)
-    [entry] = ledger.entries()
-    assert (row["status"], entry.status) == ("failed", "sent")
-    assert row["cost_usd"] == (entry.cost_nanousd or 0) / 1e9 > COST_USD
+    [call] = ledger.calls()
+    assert (row["status"], call.status) == ("failed", "sent")
+    assert row["cost_usd"] == (call.cost_nanousd or 0) / 1e9 > COST_USD
 
 
-def test_a_request_turned_away_costs_nothing(server: WireServer, ledger: Ledger):
+def test_a_refused_request_costs_nothing(server: WireServer, ledger: Ledger):
     server.behave = lambda _: "status 500"
     row = described(describer(server, max_retries=1), ledger, 1).row(0, named=True)
     assert (row["status"], row["cost_usd"]) == ("failed", 0.0)
@@ -310,11 +310,11 @@ def test_a_model_without_a_price_costs_null_and_says_so(
     assert "has no price in the profile" in caplog.text + capfd.readouterr().err
 
 
-def test_an_endpoint_that_tells_no_usage_costs_the_bound(server: WireServer, ledger: Ledger):
+def test_a_call_without_reported_usage_costs_its_bound(server: WireServer, ledger: Ledger):
     server.usage = None
     row = described(describer(server), ledger, 1).row(0, named=True)
     assert (row["status"], row["input_tokens"]) == ("ok", None)
-    assert "no usage told" in row["error"]
+    assert "no usage reported" in row["error"]
     assert row["cost_usd"] == ledger.committed_nanousd() / 1e9 > COST_USD
 
 
@@ -326,7 +326,7 @@ def test_an_endpoint_that_tells_no_usage_costs_the_bound(server: WireServer, led
     ["status 429", "status 429 Retry-After=0.02", "status 429 retry-after-ms=5", "retry-date 1", "status 500",
      "status 503", "status 502", "cut", "cut-body", "not-json"],
 )  # fmt: skip
-def test_a_passing_error_is_tried_again(server: WireServer, ledger: Ledger, behaviour: str):
+def test_a_temporary_error_is_retried(server: WireServer, ledger: Ledger, behaviour: str):
     server.behave = at_first(behaviour)
     table = described(describer(server), ledger, 3)
     assert table["status"].to_list() == ["ok"] * 3
@@ -334,18 +334,18 @@ def test_a_passing_error_is_tried_again(server: WireServer, ledger: Ledger, beha
 
 
 @pytest.mark.parametrize("behaviour", ["hang", "trickle"])
-def test_a_hang_is_cut_and_tried_again(server: WireServer, ledger: Ledger, behaviour: str):
+def test_a_hanging_request_is_cancelled_and_retried(server: WireServer, ledger: Ledger, behaviour: str):
     server.behave = at_first(behaviour)
     assert described(describer(server, timeout_s=0.3), ledger, 2)["status"].to_list() == ["ok", "ok"]
 
 
-def test_nobody_asks_again_before_the_time_that_the_endpoint_names(server: WireServer, ledger: Ledger):
+def test_no_thread_retries_before_the_time_that_the_endpoint_requests(server: WireServer, ledger: Ledger):
     server.behave = lambda request: "status 429 Retry-After=0.5" if request.n == 1 else "ok"
     described(describer(server, concurrency=1), ledger, 3)
     assert server.requests[1].at_s - server.requests[0].at_s >= 0.5
 
 
-def test_an_endpoint_that_asks_for_too_much_patience_is_left_alone(server: WireServer, ledger: Ledger):
+def test_a_requested_wait_beyond_the_limit_leaves_the_frame_to_the_next_run(server: WireServer, ledger: Ledger):
     server.behave = lambda _: "status 429 Retry-After=3600"
     table = described(describer(server), ledger, 2)
     assert len(server.requests) == 2
@@ -358,7 +358,7 @@ def test_an_endpoint_that_asks_for_too_much_patience_is_left_alone(server: WireS
     [("refusal", "refused", None), ("filtered", "refused", None), ("truncated", "truncated", "A person is"),
      ("status 400 code=content_filter", "refused", None)],
 )  # fmt: skip
-def test_an_answer_that_will_not_get_better_is_not_asked_again(
+def test_a_final_answer_is_not_requested_again(
     server: WireServer, ledger: Ledger, behaviour: str, status: str, description: str | None
 ):
     server.behave = lambda _: behaviour
@@ -368,7 +368,7 @@ def test_an_answer_that_will_not_get_better_is_not_asked_again(
     assert len(server.requests) == 1
 
 
-def test_a_structured_answer_that_keeps_no_schema_is_tried_twice_more_then_failed(server: WireServer, ledger: Ledger):
+def test_a_structured_answer_that_violates_the_schema_is_retried_twice_then_failed(server: WireServer, ledger: Ledger):
     server.behave = lambda _: "says hello"
     row = described(describer(server, structured_output=True), ledger, 1).row(0, named=True)
     assert row["status"] == "failed"
@@ -376,7 +376,7 @@ def test_a_structured_answer_that_keeps_no_schema_is_tried_twice_more_then_faile
     assert ledger.committed_nanousd() == 3 * 120
 
 
-def test_failed_frames_are_asked_again_and_the_rest_kept(server: WireServer, tmp_path: Path):
+def test_failed_frames_are_retried_and_the_others_kept(server: WireServer, tmp_path: Path):
     bad = frames_of(6)[2].image_hash
     server.behave = lambda request: "status 400" if request.picture == bad else "ok"
     first = described(describer(server), opened_ledger(tmp_path))
@@ -389,29 +389,29 @@ def test_failed_frames_are_asked_again_and_the_rest_kept(server: WireServer, tmp
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "mend"),
+    ("behaviour", "fix"),
     [("status 401", "environment variable"), ("status 403", "check the account"), ("status 404", "check `model`"),
      ("status 429 code=insufficient_quota", "insufficient_quota"),
      ("status 400 code=unsupported_parameter", "parameters")],
 )  # fmt: skip
-def test_an_error_that_would_meet_every_frame_stops_at_once(
-    server: WireServer, ledger: Ledger, behaviour: str, mend: str
+def test_an_error_that_every_frame_would_cause_stops_at_once(
+    server: WireServer, ledger: Ledger, behaviour: str, fix: str
 ):
     server.behave = lambda _: behaviour
-    with pytest.raises(DescriberError, match=mend):
+    with pytest.raises(DescriberError, match=fix):
         described(describer(server, concurrency=2, prices=[PRICE]), ledger, 50)
     assert len(server.requests) <= 4
     assert ledger.committed_nanousd() == 0
 
 
-def test_an_endpoint_that_fails_again_and_again_is_taken_for_down(server: WireServer, ledger: Ledger):
+def test_an_endpoint_that_keeps_failing_is_considered_down(server: WireServer, ledger: Ledger):
     server.behave = lambda _: "status 500"
     with pytest.raises(DescriberError, match="5 frames failed in a row"):
         described(describer(server, max_retries=0, max_failures_in_a_row=5, concurrency=1), ledger, 50)
     assert len(server.requests) < 10
 
 
-def test_an_address_where_nobody_listens_fails_without_cost(ledger: Ledger):
+def test_an_address_without_a_server_fails_without_cost(ledger: Ledger):
     with WireServer() as server:
         pass
     row = described(describer(server, max_retries=1), ledger, 1).row(0, named=True)
@@ -422,9 +422,9 @@ def test_an_address_where_nobody_listens_fails_without_cost(ledger: Ledger):
 def test_the_rate_holds_over_all_threads_and_retries(server: WireServer, ledger: Ledger):
     server.behave = at_first("status 500")
     described(describer(server, concurrency=8, requests_per_second=40), ledger, 10)
-    moments = sorted(request.at_s for request in server.requests)
-    assert len(moments) == 20
-    assert max(sum(start <= moment < start + 0.25 for moment in moments) for start in moments) <= 14  # 10, and a margin
+    times_s = sorted(request.at_s for request in server.requests)
+    assert len(times_s) == 20
+    assert max(sum(start <= time_s < start + 0.25 for time_s in times_s) for start in times_s) <= 14  # 10, and a margin
 
 
 def test_concurrency_is_bounded_and_used(server: WireServer, ledger: Ledger):
@@ -444,7 +444,7 @@ def test_concurrency_is_bounded_and_used(server: WireServer, ledger: Ledger):
     assert max(most) == 3
 
 
-# --- breaking off
+# --- interruption
 
 
 def test_a_closed_generator_has_kept_all_it_received(server: WireServer, tmp_path: Path):
@@ -452,14 +452,14 @@ def test_a_closed_generator_has_kept_all_it_received(server: WireServer, tmp_pat
     answers = describer(server, concurrency=2, timeout_s=60).describe("clip-1", frames_of(20), opened_ledger(tmp_path))
     seen = {next(answers).image_hash for _ in range(3)}
     answers.close()  # a hang of 60 s would show
-    assert {e.image_hash for e in opened_ledger(tmp_path).entries() if e.status == "ok"} == seen
+    assert {call.image_hash for call in opened_ledger(tmp_path).calls() if call.status == "ok"} == seen
     assert len(server.requests) <= 5
 
 
 # --- secrets
 
 
-def test_a_key_shows_nowhere(
+def test_a_key_is_never_shown(
     server: WireServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
 ):
     caplog.set_level(logging.DEBUG)
@@ -479,14 +479,14 @@ def test_a_key_shows_nowhere(
     assert KEY not in " ".join([*shown, caplog.text, output.out, output.err])
 
 
-def test_openai_without_a_key_names_the_mend(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+def test_openai_without_a_key_is_an_error(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(DescriberError, match="no API key"):
         described(OpenAICompatibleDescriber(prices=[PRICE]), ledger)
 
 
 @pytest.mark.parametrize("key", ["sk-abc\ndef", "sk-äöü"])
-def test_a_key_that_is_none_is_refused_without_showing_it(server: WireServer, ledger: Ledger, key: str):
+def test_an_invalid_key_is_refused_without_showing_it(server: WireServer, ledger: Ledger, key: str):
     with pytest.raises(DescriberError) as caught:
         described(describer(server, api_key=key), ledger)
     assert key not in str(caught.value)
@@ -495,7 +495,7 @@ def test_a_key_that_is_none_is_refused_without_showing_it(server: WireServer, le
 # --- in Dagster
 
 
-def test_a_profile_hands_in_key_prices_and_a_budget_that_begins_with_each_run(
+def test_a_profile_sets_key_and_prices_and_a_budget_that_is_full_in_each_run(
     server: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DESCRIBER_KEY", KEY + "\n")
@@ -507,14 +507,14 @@ def test_a_profile_hands_in_key_prices_and_a_budget_that_begins_with_each_run(
             answers = describer.describe(clip, frames_of(9), opened_ledger(tmp_path))
             done.append(sum(answer.status == "ok" for answer in answers))
 
-    # A call costs 120 nano-USD and is bounded by 315: 600 let three through.
+    # A call costs 120 nano-USD and its bound is 315, so a budget of 600 allows three calls.
     profile = describer(
         server, prompt="?", budget_usd_per_run=0.6e-6, concurrency=1, api_key=dg.EnvVar("DESCRIBER_KEY")
     )
     for _ in range(2):
         dg.materialize([descriptions], resources={"describer": profile})
     assert server.requests[0].authorization == f"Bearer {KEY}"
-    assert done == [3, 3, 6, 6]  # the second clip of a run finds the answers of the first, and no money
+    assert done == [3, 3, 6, 6]  # the second clip of a run reuses the answers of the first, and the budget is used up
 
 
 def test_frames_of_the_store_become_frames_to_describe():
