@@ -1,10 +1,12 @@
-"""The crops of a build in one HDF5 file: written as they come, whole or not at all.
+"""Write the crops of a build to one HDF5 file, as they are found. The file appears only when it is complete.
 
-Datasets `{build}_{n}`, n = 0, 1, 2 …, of up to 10,000 JPEG byte strings each; the last one holds what remains, and a
-build without spatter has none. `cv2.imdecode(np.frombuffer(file[dataset][i], np.uint8), -1)` gives a crop.
+Its datasets are called `{build}_{n}`, n = 0, 1, 2 …, and hold up to 10,000 JPEG byte strings each; the last dataset
+holds the remainder, and a build without spatter has no dataset. To decode a crop:
+`cv2.imdecode(np.frombuffer(file[dataset][i], np.uint8), -1)`.
 
-The byte strings are of fixed length, padded with zeros that HDF5 takes off again, not of variable length: HDF5 keeps
-those outside of the chunks, where gzip does not reach them. So the file is 30 % smaller, and a crop is read faster.
+The byte strings have a fixed length and are padded with zeros, which HDF5 strips on reading. HDF5 stores strings of
+variable length outside of the chunks, where gzip does not compress them: the fixed length makes the file 30 % smaller
+and reading a crop faster.
 """
 
 import json
@@ -19,23 +21,23 @@ from isal import isal_zlib
 FORMAT_VERSION = "1"
 CROPS_PER_DATASET = 10_000
 UNITS = {"crops": "JPEG of 8-bit BGR, pixels of the video as stored", "order": "frame, then contour as found"}
-# Reading one crop decompresses a chunk. Of ten minutes' crops, 16, 32 and 64 KiB made files of 21.6, 20.3 and 20.0 MB,
-# read at random in 74, 92 and 171 µs a crop, in order in 25, 14 and 11.
+# Reading one crop decompresses a whole chunk. With the crops of ten minutes, chunks of 16, 32 and 64 KiB gave files of
+# 21.6, 20.3 and 20.0 MB; a random crop took 74, 92 and 171 µs to read, a crop in order 25, 14 and 11 µs.
 CHUNK_BYTES = 32 * 1024
-# The end of every JPEG; it is also why the padding can be told from the picture.
+# Every JPEG ends with this marker, so the zeros of the padding are never part of the picture.
 END_OF_IMAGE = b"\xff\xd9"
 
 
 class CropsFile:
-    """A file of crops being written; at `path` it appears when the block ends without error.
+    """A context manager that writes a crops file; `path` appears when the block ends without an error.
 
-    Of the crops at most one dataset is in memory, some 20 MB.
+    At most one dataset of crops is in memory, about 20 MB.
 
     Args:
-        path: where the file will be; one that is there is replaced.
+        path: the file to write; an existing file is replaced.
         build: partition key, the first part of the datasets' names.
-        source: where the recording lies.
-        config: what the crops were extracted with.
+        source: path or URL of the recording.
+        config: the settings of the extraction.
     """
 
     def __init__(self, path: Path, build: str, *, source: str, config: Mapping[str, Any]) -> None:
@@ -69,13 +71,13 @@ class CropsFile:
             self._unfinished.unlink(missing_ok=True)
 
     def append(self, jpeg: bytes) -> tuple[str, int]:
-        """Takes a crop; the name of its dataset, and its index in there.
+        """Add a crop; return the name of its dataset and its index in that dataset.
 
         Raises:
-            ValueError: not a whole JPEG.
+            ValueError: the bytes are not a complete JPEG.
         """
         if not jpeg.endswith(END_OF_IMAGE):
-            raise ValueError(f"{self._path}: a crop is a whole JPEG, got {len(jpeg)} bytes that end otherwise.")
+            raise ValueError(f"{self._path}: a crop must be a whole JPEG; these {len(jpeg)} bytes do not end like one.")
         if len(self._jpegs) == CROPS_PER_DATASET:
             self._write_dataset()
         self._jpegs.append(jpeg)
@@ -95,7 +97,7 @@ class CropsFile:
         )
         for start in range(0, len(self._jpegs), rows):
             chunk = b"".join(jpeg.ljust(length, b"\0") for jpeg in self._jpegs[start : start + rows])
-            # What HDF5's own gzip filter would write, at a quarter of its time.
+            # Compress as HDF5's gzip filter would, in a quarter of its time.
             packed = isal_zlib.compress(chunk.ljust(rows * length, b"\0"), 1)
             dataset.id.write_direct_chunk((start,), packed)
         self._jpegs, self._n_datasets = [], self._n_datasets + 1

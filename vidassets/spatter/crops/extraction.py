@@ -1,8 +1,10 @@
-"""Hours of a build become crops of its spatter, a table of them, and a log of every frame.
+"""Extract the spatter of a recording: an HDF5 file of crops, a table of events, and a log of every frame.
 
-Crops are byte for byte what the plain algorithm gives: of each pair of consecutive frames the difference, gray, blurred
-5x5, thresholded, dilated three times by 3x3; of its contours those of the right area that are not the recoater's blue
-light; cut from the earlier frame, on which nothing is drawn. What a cheaper test shows to be needless is not done.
+The algorithm, for each pair of consecutive frames: take the absolute difference, convert it to gray, blur it 5x5,
+threshold it, dilate it three times by 3x3 and find contours. Keep the contours whose area is within bounds and whose
+pixels are not the recoater's blue light, and cut their bounding boxes from the earlier frame.
+
+The crops are byte for byte those of this algorithm, but steps that a cheaper test proves unnecessary are skipped.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,24 +25,24 @@ from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.crops.contours import contours_of_change, largest_area
 from vidassets.spatter.crops.crops_file import CropsFile
 from vidassets.spatter.crops.gate import changed_region
-from vidassets.spatter.crops.recording import BuildFrame, Darkroom, frames_of_arrays, frames_of_video, read_ahead
+from vidassets.spatter.crops.recording import BuildFrame, FramePixels, read_ahead, read_frames
 from vidassets.spatter.crops.region import Region
 from vidassets.spatter.crops.rows import Rows
 from vidassets.spatter.crops.settings import ExtractionSettings
 from vidassets.spatter.crops.shape import shape_of
 
-# A new frame number is told so often: every 20 s of a recording at 25 fps.
+# How often progress is reported: every 20 s of a recording at 25 fps.
 PROGRESS_FRAMES = 500
 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """What came of a recording.
+    """The result of an extraction, except for the crops file.
 
     Attributes:
-        events: rows of `spatter_schemas.SpatterEvents`, one per crop, in the crops' order.
-        frame_log: rows of `spatter_schemas.SpatterFrameLog`, one per pair of frames that was compared.
-        problems: what did not decode, or could not be compared.
+        events: rows of `spatter_schemas.SpatterEvents`, one per crop, in the order of the crops.
+        frame_log: rows of `spatter_schemas.SpatterFrameLog`, one per compared pair of frames.
+        problems: frames that did not decode or could not be compared.
     """
 
     events: pl.DataFrame
@@ -49,7 +51,14 @@ class Extraction:
 
 
 class Spatter(NamedTuple):
-    """One spatter on the earlier frame of a pair; the crop is a view of that frame."""
+    """One spatter on the earlier frame of a pair.
+
+    Attributes:
+        contour: int32 (N, 1, 2), pixels within the examined columns.
+        area_px: enclosed by the contour.
+        box: bounding box of the contour, pixels of the whole frame.
+        crop: BGR uint8 (H, W, 3), a view of the earlier frame.
+    """
 
     contour: np.ndarray
     area_px: float
@@ -57,8 +66,8 @@ class Spatter(NamedTuple):
     crop: np.ndarray
 
 
-class Pair(NamedTuple):
-    """Two consecutive frames, and the part of the columns looked at outside of which they cannot differ enough."""
+class FramePair(NamedTuple):
+    """Two consecutive frames and the region that may have changed; None if no change can exceed the threshold."""
 
     earlier: BuildFrame
     later: BuildFrame
@@ -74,34 +83,56 @@ def extract_crops(
     storage_options: StorageOptions | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Extraction:
-    """Finds the spatter of a recording, and writes its crops.
+    """Find the spatter of a recording and write its crops.
 
-    Decoding goes on in a thread of its own. Memory does not grow with the recording, but for the two tables.
+    A separate thread decodes. Apart from the two tables, memory does not grow with the length of the recording.
 
     Args:
         build: partition key.
-        uri: the recording, a path or a URL that fsspec knows.
-        crops_path: where the HDF5 file will be, see `crops_file`; not touched where extraction fails.
+        uri: the recording, a path or a URL that fsspec supports.
+        crops_path: the HDF5 file to write, see `crops_file`; left untouched if the extraction fails.
         settings: None for the defaults.
-        on_progress: told the number of video frames seen, now and then.
+        on_progress: called every `PROGRESS_FRAMES` with the number of video frames seen.
 
     Raises:
         SourceMissing, SourceUnreadable, EmptyVideo, TruncatedVideo, UnreadableVideo, NoVideoStream.
-        InvalidSetting: a bound outside of the picture, or a start behind the end.
+        InvalidSetting: a bound outside of the picture, or a start after the last frame.
     """
     problems: list[Problem] = []
-    settings = settings or ExtractionSettings()
-    with (
-        _opencv_in_one_thread(),
-        closing(frames_of_video(uri, storage_options, problems)) as frames,
-        read_ahead(compared(uri, frames, settings)) as pairs,
-    ):
-        return _extract(build, uri, pairs, crops_path, settings, problems, on_progress)
+    with closing(read_frames(uri, storage_options, problems)) as frames:
+        events, frame_log = extract_from_frames(
+            build, uri, frames, crops_path, settings or ExtractionSettings(), on_progress
+        )
+    return Extraction(events, frame_log, problems)
+
+
+def extract_from_frames(
+    build: str,
+    source: str,
+    frames: Iterable[BuildFrame],
+    crops_path: Path,
+    settings: ExtractionSettings,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Find the spatter on frames and write its crops; return the events and the frame log, see `Extraction`.
+
+    Args:
+        build: partition key.
+        source: where the frames come from, for the crops file and errors.
+        frames: in order of time; read in a separate thread.
+        crops_path, settings, on_progress: see `extract_crops`.
+
+    Raises:
+        EmptyVideo: there is no frame.
+        InvalidSetting: a bound outside of the picture, or a start after the last frame.
+    """
+    with _opencv_in_one_thread(), read_ahead(compare_frames(source, frames, settings)) as pairs:
+        return _write_crops(build, source, pairs, crops_path, settings, on_progress)
 
 
 @contextmanager
 def _opencv_in_one_thread() -> Iterator[None]:
-    """Its own threads cost CPU time, and on pictures of this size save none: decoding has the other core."""
+    """Limit OpenCV to one thread: with pictures of this size more cost CPU time and save none while another decodes."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -110,32 +141,19 @@ def _opencv_in_one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def extract_from_arrays(
-    build: str,
-    pictures: Iterable[tuple[float, np.ndarray]],
-    crops_path: Path,
-    settings: ExtractionSettings | None = None,
-) -> Extraction:
-    """The same of (pts_s, BGR uint8 (H, W, 3)), in order of time."""
-    settings = settings or ExtractionSettings()
-    pairs = compared(build, frames_of_arrays(pictures), settings)
-    return _extract(build, "arrays", pairs, crops_path, settings, [], None)
-
-
-def _extract(
+def _write_crops(
     build: str,
     source: str,
-    pairs: Iterator[Pair],
+    pairs: Iterator[FramePair],
     crops_path: Path,
     settings: ExtractionSettings,
-    problems: list[Problem],
     on_progress: Callable[[int], None] | None,
-) -> Extraction:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     events, log = Rows(spatter_schemas.SpatterEvents), Rows(spatter_schemas.SpatterFrameLog)
-    darkroom, layers = Darkroom(), LayerCount(settings.layer_gap_frames)
+    frame_pixels, layers = FramePixels(), LayerCounter(settings.layer_gap_frames)
     with CropsFile(crops_path, build, source=source, config=asdict(settings)) as crops:
         for pair in pairs:
-            earlier, spatters = pair.earlier, spatters_of(pair, darkroom, settings)
+            earlier, spatters = pair.earlier, find_spatters(pair, frame_pixels, settings)
             if on_progress is not None and earlier.video_frame % PROGRESS_FRAMES == 0:
                 on_progress(earlier.video_frame)
             if settings.max_crops is not None:
@@ -150,41 +168,42 @@ def _extract(
                     frame=frame,
                     video_frame=earlier.video_frame,
                     pts_s=earlier.pts_s,
-                    layer=layers.at(frame),
+                    layer=layers.layer_at(frame),
                     **_columns(spatter),
                     dataset=dataset,
                     ds_idx=index,
                 )
             if settings.max_crops is not None and len(events) >= settings.max_crops:
                 break
-    return Extraction(events.table(), log.table(), problems)
+    return events.table(), log.table()
 
 
-class LayerCount:
-    """Numbers layers: one begins with spatter more than `gap_frames` frames after the last."""
+class LayerCounter:
+    """Numbers the layers of a build; a pause of more than `gap_frames` frames without spatter starts a new layer."""
 
     def __init__(self, gap_frames: int) -> None:
         self._gap_frames, self._layer = gap_frames, 0
         self._last: int | None = None
 
-    def at(self, frame: int) -> int:
-        """The layer of spatter on this frame; asked in order, for every frame that has some."""
+    def layer_at(self, frame: int) -> int:
+        """Return the layer of a frame with spatter; call it for every such frame, in order."""
         if self._last is not None and frame - self._last > self._gap_frames:
             self._layer += 1
         self._last = frame
         return self._layer
 
 
-def compared(source: str, frames: Iterable[BuildFrame], settings: ExtractionSettings) -> Iterator[Pair]:
-    """Every frame with the one that follows it, the cheap part of their comparison done."""
+def compare_frames(source: str, frames: Iterable[BuildFrame], settings: ExtractionSettings) -> Iterator[FramePair]:
+    """Yield every pair of consecutive frames with the region that may have changed, found from their planes."""
     for earlier, later in pairwise(_from_start(source, frames, settings)):
         if later.follows:
             width, height = later.size
+            # Without planes to compare, every examined column may have changed.
             changed = Region(settings.left_bound, 0, settings.right_bound or width, height)
             if earlier.planes is not None and later.planes is not None:
                 region = changed_region(earlier.planes, later.planes, settings.difference_threshold)
                 changed = region and region.within(changed)
-            yield Pair(earlier, later, changed)
+            yield FramePair(earlier, later, changed)
 
 
 def _from_start(source: str, frames: Iterable[BuildFrame], settings: ExtractionSettings) -> Iterator[BuildFrame]:
@@ -198,39 +217,45 @@ def _from_start(source: str, frames: Iterable[BuildFrame], settings: ExtractionS
         n_started += 1
         yield frame
     if not n_frames:
-        raise EmptyVideo(f"{source}: no picture decodes. Re-encode it from its origin, or take the clip out.")
+        raise EmptyVideo(f"{source}: no frame could be decoded. Re-encode it from the original, or remove the clip.")
     if not n_started:
-        raise InvalidSetting(f"{source}: start_frame is {settings.start_frame} of {n_frames} frames. Set it lower.")
+        raise InvalidSetting(
+            f"{source}: start_frame is {settings.start_frame}, but the video has {n_frames} frames. Lower it."
+        )
 
 
 def _check_bounds(source: str, frame: BuildFrame, settings: ExtractionSettings) -> None:
     width, _ = frame.size
     for name, bound in (("left_bound", settings.left_bound + 1), ("right_bound", settings.right_bound or width)):
         if bound > width:
-            raise InvalidSetting(f"{source}: {name} lies outside of a picture of {width} px. Set it lower.")
+            raise InvalidSetting(f"{source}: {name} is outside of the picture, which is {width} px wide. Lower it.")
 
 
-def spatters_of(pair: Pair, darkroom: Darkroom, settings: ExtractionSettings) -> list[Spatter]:
-    """The spatter on the earlier frame of a pair, in the order in which OpenCV finds contours."""
+def find_spatters(pair: FramePair, frame_pixels: FramePixels, settings: ExtractionSettings) -> list[Spatter]:
+    """Return the spatter on the earlier frame of a pair, in the order in which OpenCV finds contours."""
     if pair.changed is None or largest_area(pair.changed) < settings.min_area_px:
         return []
+    # Cut both frames to the examined columns: BGR uint8 (H, W, 3).
     columns = slice(settings.left_bound, settings.right_bound)
-    before, after = (darkroom.pixels(frame)[:, columns] for frame in (pair.earlier, pair.later))
+    before, after = (frame_pixels.pixels(frame)[:, columns] for frame in (pair.earlier, pair.later))
     changed = pair.changed.moved(-settings.left_bound)
+    # Find the contours, int32 (N, 1, 2) each, and keep those that pass the tests of area and colour.
     contours = contours_of_change(before, after, changed, settings.difference_threshold, settings.min_area_px)
-    found = (_spatter(contour, before, settings) for contour in contours)
-    return [spatter for spatter in found if spatter is not None]
+    candidates = (_spatter(contour, before, settings) for contour in contours)
+    return [spatter for spatter in candidates if spatter is not None]
 
 
 def _spatter(contour: np.ndarray, pixels: np.ndarray, settings: ExtractionSettings) -> Spatter | None:
-    """The contour as a spatter of these pixels, unless its area or its colour says that it is none."""
+    """Return the contour as a spatter on these pixels; None if its area or colour rules it out."""
     area_px = cv2.contourArea(contour)
     if not settings.min_area_px <= area_px <= settings.max_area_px:
         return None
+    # Crop the bounding box without the border that dilation added: uint8 (height - 3, width - 3, 3).
     x, y, width, height = cv2.boundingRect(contour)
     crop = pixels[y + 2 : y + height - 1, x + 2 : x + width - 1]
     if not crop.size:
         return None
+    # Reject the recoater's light: more blue than green and red together.
     blue, green, red, _ = cv2.sumElems(crop)
     if blue > green + red:
         return None

@@ -1,4 +1,4 @@
-"""What an extraction found, in one picture: spatter over time with its layers, its sizes, and what it looks like."""
+"""Draw the result of an extraction: spatter over time with layers, a histogram of sizes, and a sheet of crops."""
 
 from io import BytesIO
 from pathlib import Path
@@ -11,19 +11,19 @@ import polars as pl
 WIDTH_PX, HEIGHT_PX, DPI = 900, 480, 100
 N_BINS = 220
 SHEET_COLUMNS, SHEET_ROWS, TILE_PX = 10, 4, 52
-# Two greys in turn, so that neighbouring layers are told apart.
+# Two alternating greys distinguish neighbouring layers.
 LAYER_GREYS = ("0.93", "0.86")
-# 32 levels a channel: not seen on tiles of this size, and half the bytes of the PNG.
+# 32 levels per channel: no visible difference on tiles of this size, and half the bytes of the PNG.
 LEVELS_MASK = 0xF8
 
 
 def extraction_preview(events: pl.DataFrame, frame_log: pl.DataFrame, crops_path: Path) -> bytes:
-    """A PNG, 900x480 pixels and below 150 KB.
+    """Return the preview of a build as a PNG of 900x480 pixels, smaller than 150 KB.
 
     Args:
         events: rows of `spatter_schemas.SpatterEvents` of one build.
         frame_log: rows of `spatter_schemas.SpatterFrameLog` of the same build.
-        crops_path: its crops file.
+        crops_path: the crops file of the same build.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -68,14 +68,16 @@ def _draw_sizes(axes: Any, events: pl.DataFrame) -> None:
 
 
 def _sheet(events: pl.DataFrame, crops_path: Path) -> np.ndarray:
-    """RGB uint8 (rows * tile, columns * tile, 3): crops on one scale, each in the middle of its tile."""
+    """Return crops on one scale, each centred in its tile: RGB uint8 (rows * tile, columns * tile, 3)."""
     import h5py
 
     sheet = np.full((SHEET_ROWS * TILE_PX, SHEET_COLUMNS * TILE_PX, 3), 255, np.uint8)
     n_tiles = SHEET_ROWS * SHEET_COLUMNS
+    # Choose crops evenly over time: indices (at most n_tiles,).
     shown = np.unique(np.linspace(0, len(events) - 1, n_tiles).round().astype(int)) if len(events) else []
     with h5py.File(crops_path, "r") as file:
         crops = [_crop(file, *events.select("dataset", "ds_idx").row(int(index))) for index in shown]
+    # Scale all crops by the same factor, so that the largest fits a tile.
     longest = max((max(crop.shape[:2]) for crop in crops), default=1)
     scale = min(1.0, (TILE_PX - 4) / longest)
     for number, crop in enumerate(crops):

@@ -1,7 +1,7 @@
-"""The frames of a recording in order: decoded ahead in a thread, made BGR pixels only when somebody looks at them."""
+"""Read the frames of a recording in order: decode them ahead in a thread, convert them to BGR only when needed."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from vidassets.media.sampling import FrameReader
 from vidassets.spatter.crops.gate import Planes, planes_of
 
 T = TypeVar("T")
-# Chosen here: a hand-over between threads costs 40 µs, decoding a frame of 640x360 110 µs; sixteen frames in hand are
-# 6 MB at 640x360 and 200 MB at 4K.
+# Chosen here: passing a batch between threads costs 40 µs, decoding a frame of 640x360 110 µs; sixteen frames in memory
+# are 6 MB at 640x360 and 200 MB at 4K.
 BATCH_FRAMES = 4
 BATCHES_AHEAD = 3
 
@@ -30,39 +30,33 @@ class BuildFrame:
 
     Attributes:
         video_frame: 0, 1, 2 … over every frame that decodes.
-        pts_s: its presentation time, as the container tells it.
-        picture: as decoded; or BGR uint8 (H, W, 3).
+        pts_s: presentation time, as stored in the container.
+        decoded: as decoded.
         size: width and height, upright.
-        follows: whether it is known to be the next frame after the one before it, and both are whole.
-        planes: its samples, where they tell what differs before it is developed.
+        follows: whether this is known to be the frame right after the previous one, and both are undamaged.
+        planes: the planes to compare with the next frame; None if they cannot be compared.
     """
 
     video_frame: int
     pts_s: float
-    picture: VideoFrame | np.ndarray
+    decoded: VideoFrame
     size: tuple[int, int]
     follows: bool
     planes: Planes | None = None
 
 
-def frames_of_arrays(pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[BuildFrame]:
-    """Frames of (pts_s, BGR uint8 (H, W, 3))."""
-    for index, (pts_s, pixels) in enumerate(pictures):
-        yield BuildFrame(index, pts_s, pixels, (pixels.shape[1], pixels.shape[0]), follows=index > 0)
-
-
-def frames_of_video(uri: str, storage_options: StorageOptions | None, problems: list[Problem]) -> Generator[BuildFrame]:
-    """Frames of a video; what does not decode is told in `problems`, and breaks the sequence."""
-    n_told, was_damaged, size = 0, True, None
+def read_frames(uri: str, storage_options: StorageOptions | None, problems: list[Problem]) -> Generator[BuildFrame]:
+    """Yield the frames of a video; a frame that does not decode is added to `problems` and interrupts the sequence."""
+    n_known_problems, was_damaged, size = 0, True, None
     for index, shown in enumerate(FrameReader(uri, storage_options, problems.append).all_frames()):
         last_size, size = size, _upright_size(shown.frame)
         if last_size not in (None, size):
-            detail = f"at {shown.pts_s:.3f} s pictures go from {last_size} to {size} pixels: not compared"
+            detail = f"at {shown.pts_s:.3f} s the picture size changes from {last_size} to {size} pixels: not compared"
             problems.append(Problem("size_change", detail))
-        is_broken = shown.damaged or was_damaged or len(problems) > n_told
+        is_broken = shown.damaged or was_damaged or len(problems) > n_known_problems
         planes = planes_of(shown.frame)
         yield BuildFrame(index, shown.pts_s, shown.frame, size, follows=not is_broken, planes=planes)
-        n_told, was_damaged = len(problems), shown.damaged
+        n_known_problems, was_damaged = len(problems), shown.damaged
 
 
 def _upright_size(frame: VideoFrame) -> tuple[int, int]:
@@ -71,7 +65,7 @@ def _upright_size(frame: VideoFrame) -> tuple[int, int]:
 
 @contextmanager
 def read_ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """The same items, made in a thread while those before them are worked on; the thread ends with the block."""
+    """Yield an iterator over the same items, computed ahead in a thread; the thread ends with the block."""
 
     def decode() -> list[T]:
         return list(islice(items, BATCH_FRAMES))
@@ -88,10 +82,10 @@ def read_ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
         decoder.shutdown(wait=True, cancel_futures=True)
 
 
-class Darkroom:
-    """BGR pixels of the two frames in hand, each developed once, in memory that is used again.
+class FramePixels:
+    """The BGR pixels of the current two frames, each converted once, in memory that is reused.
 
-    Fresh memory of a picture's size costs more in page faults than developing the picture into it.
+    Page faults of freshly allocated memory would cost more than the conversion.
     """
 
     def __init__(self) -> None:
@@ -99,14 +93,12 @@ class Darkroom:
         self._kept: list[tuple[BuildFrame | None, np.ndarray]] = [(None, np.empty((0, 0, 3), np.uint8))] * 2
 
     def pixels(self, frame: BuildFrame) -> np.ndarray:
-        """uint8 (H, W, 3), upright; valid until the frame after the next one is asked for."""
-        if isinstance(frame.picture, np.ndarray):
-            return frame.picture
+        """Return uint8 (H, W, 3), upright; valid until the frame after the next one is converted."""
         slot = frame.video_frame % 2
-        kept, sheet = self._kept[slot]
+        kept, pixels = self._kept[slot]
         if kept is not frame:
-            developed = self._converter.convert(frame.picture)
-            sheet = sheet if sheet.shape == developed.shape else np.empty_like(developed)
-            np.copyto(sheet, developed)
-            self._kept[slot] = (frame, sheet)
-        return sheet
+            converted = self._converter.convert(frame.decoded)
+            pixels = pixels if pixels.shape == converted.shape else np.empty_like(converted)
+            np.copyto(pixels, converted)
+            self._kept[slot] = (frame, pixels)
+        return pixels

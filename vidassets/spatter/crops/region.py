@@ -1,10 +1,10 @@
-"""A rectangle of pixels, half-open; what the stages of a search hand on to each other."""
+"""A half-open rectangle of pixels, passed between the steps of the extraction."""
 
 from typing import NamedTuple
 
 
 class Region(NamedTuple):
-    """Columns x1 … x2 and rows y1 … y2, the last two exclusive."""
+    """Columns x1 to x2 and rows y1 to y2; x2 and y2 are exclusive."""
 
     x1: int
     y1: int
@@ -12,7 +12,7 @@ class Region(NamedTuple):
     y2: int
 
     def grown(self, margin_px: int, width: int, height: int) -> "Region":
-        """Wider by the margin on every side, within a picture of this size.
+        """Return the region enlarged by the margin on every side, within a picture of this size.
 
         >>> Region(5, 5, 9, 9).grown(6, width=12, height=100)
         Region(x1=0, y1=0, x2=12, y2=15)
@@ -25,11 +25,11 @@ class Region(NamedTuple):
         )
 
     def moved(self, right_px: int) -> "Region":
-        """The same rectangle, so far to the right."""
+        """Return the region shifted to the right."""
         return Region(self.x1 + right_px, self.y1, self.x2 + right_px, self.y2)
 
     def within(self, bounds: "Region") -> "Region | None":
-        """What of it lies within the bounds; None if nothing does.
+        """Return the intersection with the bounds; None if it is empty.
 
         >>> Region(0, 0, 9, 9).within(Region(4, 0, 20, 5))
         Region(x1=4, y1=0, x2=9, y2=5)
@@ -40,5 +40,5 @@ class Region(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height."""
+        """Return width and height."""
         return self.x2 - self.x1, self.y2 - self.y1

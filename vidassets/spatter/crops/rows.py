@@ -1,4 +1,4 @@
-"""Rows of a table as they come, kept as columns: hours of a build make a million of them."""
+"""Collect the rows of a table compactly: hours of a build give a million rows."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ ROWS_AS_OBJECTS = 10_000
 
 
 class Rows:
-    """Takes rows one by one; gives them as one table of the schema's columns and types."""
+    """Collects rows into a table with the columns and types of a schema."""
 
     def __init__(self, schema: type[dy.Schema]) -> None:
         self._types = schema.create_empty().schema
@@ -22,14 +22,14 @@ class Rows:
         return self._n_rows
 
     def append(self, **columns: Any) -> None:
-        """One row."""
+        """Add a row."""
         self._rows.append(columns)
         self._n_rows += 1
         if len(self._rows) == ROWS_AS_OBJECTS:
             self._pack()
 
     def table(self) -> pl.DataFrame:
-        """All rows so far, in order."""
+        """Return all rows so far, in order."""
         self._pack()
         return pl.concat(self._parts)
 

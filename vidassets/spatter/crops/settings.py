@@ -1,4 +1,4 @@
-"""What counts as spatter, and which part of a recording is looked at."""
+"""Settings: what counts as spatter, and which part of a recording is examined."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from vidassets.errors import InvalidSetting
 
 @dataclass(frozen=True, slots=True)
 class ExtractionSettings:
-    """How spatter is found; the defaults are those of the tool that made the first six recordings' crops.
+    """How spatter is found. The defaults are those of the tool that extracted the crops of the first six recordings.
 
     Attributes:
-        start_frame: the first frame looked at; frames are counted from here.
-        left_bound, right_bound: columns looked at, half-open; None for the picture's right edge.
-        min_area_px, max_area_px: a contour's area, both included.
-        difference_threshold: gray levels, after blurring, above which two frames differ.
-        layer_gap_frames: a layer begins with spatter more than so many frames after the last.
-        max_crops: stop there; None for all.
+        start_frame: first frame to examine; frames are counted from here.
+        left_bound, right_bound: columns to examine, half-open; None for the right edge of the picture.
+        min_area_px, max_area_px: bounds of a contour's area, both inclusive.
+        difference_threshold: two frames differ above this gray level of their blurred difference.
+        layer_gap_frames: a pause of more than this many frames starts a new layer.
+        max_crops: stop after this many crops; None to extract all.
 
     Raises:
-        InvalidSetting: a value outside of what it can mean.
+        InvalidSetting: a value is out of range.
     """
 
     start_frame: int = 0
@@ -34,12 +34,12 @@ class ExtractionSettings:
         _check(self.start_frame >= 0, f"start_frame is {self.start_frame}: set it to 0 or more.")
         _check(
             self.left_bound >= 0 and (self.right_bound is None or self.right_bound > self.left_bound),
-            f"columns [{self.left_bound}, {self.right_bound}) hold nothing: set left_bound to 0 or more, and "
-            "right_bound above it, or leave it out for the picture's right edge.",
+            f"columns [{self.left_bound}, {self.right_bound}) are empty: set left_bound to 0 or more, and right_bound "
+            "above it, or omit right_bound for the right edge of the picture.",
         )
         _check(
             0 <= self.min_area_px <= self.max_area_px,
-            f"no area lies within [{self.min_area_px}, {self.max_area_px}] px: set 0 <= min_area_px <= max_area_px.",
+            f"no area is within [{self.min_area_px}, {self.max_area_px}] px: set 0 <= min_area_px <= max_area_px.",
         )
         _check(
             0 <= self.difference_threshold <= 254,
@@ -48,7 +48,7 @@ class ExtractionSettings:
         _check(self.layer_gap_frames >= 1, f"layer_gap_frames is {self.layer_gap_frames}: set it to 1 or more.")
         _check(
             self.max_crops is None or self.max_crops >= 1,
-            f"max_crops is {self.max_crops}: set it to 1 or more, or leave it out for no limit.",
+            f"max_crops is {self.max_crops}: set it to 1 or more, or omit it for no limit.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Recordings of glowing blots on a dark bed, as arrays and as videos."""
+"""Recordings of glowing blots on a dark bed, as arrays and as videos; and extraction from arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,15 @@ import av
 import cv2
 import numpy as np
 
+from vidassets.spatter.crops.extraction import Extraction, extract_from_frames
+from vidassets.spatter.crops.recording import BuildFrame
+from vidassets.spatter.crops.settings import ExtractionSettings
+
 SAMPLES = Path(__file__).parents[3] / "samples" / "builds"
 
 
 def bed(width: int = 240, height: int = 160) -> np.ndarray:
-    """A dark picture, BGR."""
+    """Return a dark picture, BGR."""
     return np.full((height, width, 3), 12, np.uint8)
 
 
@@ -22,22 +26,37 @@ def with_blot(
     color: tuple[int, int, int] = (90, 190, 240),
     angle_deg: float = 0,
 ) -> np.ndarray:
-    """The picture with an ellipse on it; half axes in pixels."""
+    """Return a copy of the picture with an ellipse on it; half axes in pixels."""
     return cv2.ellipse(picture.copy(), center, axes, angle_deg, 0, 360, color, -1)
 
 
 def flashes(frames_with_spatter: Sequence[int], n_frames: int) -> list[np.ndarray]:
-    """Pictures of which some hold a blot, always at the same place; a frame is followed by one without."""
+    """Return pictures; the given frames have a blot, always at the same place."""
     return [with_blot(bed(), (120, 80)) if index in frames_with_spatter else bed() for index in range(n_frames)]
 
 
 def timed(pictures: Sequence[np.ndarray]) -> list[tuple[float, np.ndarray]]:
-    """(pts_s, pixels), 25 a second."""
+    """Return (pts_s, pixels) at 25 fps."""
     return [(index / 25, picture) for index, picture in enumerate(pictures)]
 
 
+def extract_from_arrays(
+    build: str,
+    pictures: Sequence[tuple[float, np.ndarray]],
+    crops_path: Path,
+    settings: ExtractionSettings | None = None,
+) -> Extraction:
+    """Extract the crops of (pts_s, BGR uint8 (H, W, 3)), in order of time."""
+    frames = (
+        BuildFrame(index, pts_s, av.VideoFrame.from_ndarray(pixels, format="bgr24"), pixels.shape[1::-1], index > 0)
+        for index, (pts_s, pixels) in enumerate(pictures)
+    )
+    tables = extract_from_frames(build, "arrays", frames, crops_path, settings or ExtractionSettings())
+    return Extraction(*tables, [])
+
+
 def random_pictures(seed: int, width: int, height: int, n_frames: int) -> list[np.ndarray]:
-    """Noise, blots of any size, colour and place, some of them hollow, some blue; some frames alike."""
+    """Return noise with blots of any size, colour and place, some hollow, some blue; some frames are equal."""
     rng = np.random.default_rng(seed)
     pictures: list[np.ndarray] = []
     for _ in range(n_frames):
@@ -58,7 +77,7 @@ def random_pictures(seed: int, width: int, height: int, n_frames: int) -> list[n
 def write_recording(
     path: Path, pictures: Sequence[np.ndarray], codec: str = "libx264", pixel_format: str = "yuv420p", **options: str
 ) -> Path:
-    """Encodes BGR pictures, 25 a second, a keyframe each ten."""
+    """Encode BGR pictures at 25 fps, with a keyframe every ten frames."""
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
@@ -74,7 +93,7 @@ def write_recording(
 
 
 def broken_in_the_middle(path: Path, pictures: Sequence[np.ndarray]) -> Path:
-    """A recording of which the packets of the second of its groups of pictures hold noise."""
+    """Write a recording in which some packets of the second group of pictures are replaced by noise."""
     write_recording(path, pictures, preset="ultrafast", bf="0")
     with av.open(str(path)) as container:
         spans = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size and packet.pos]
@@ -86,7 +105,7 @@ def broken_in_the_middle(path: Path, pictures: Sequence[np.ndarray]) -> Path:
 
 
 def stored_crops(path: Path) -> list[bytes]:
-    """Every crop of a file in the order of the datasets' numbers, read as any reader does."""
+    """Return every crop of a file in the order of the datasets' numbers."""
     import h5py
 
     with h5py.File(path, "r") as file:

@@ -1,4 +1,4 @@
-"""The plain algorithm: one thread, OpenCV alone, whole pictures; what extraction has to equal byte for byte."""
+"""The plain algorithm: one thread, only OpenCV, whole pictures. Extraction must equal it byte for byte."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ class ReferenceCrop(NamedTuple):
 
 
 def pictures_by_opencv(path: Path) -> Iterator[np.ndarray]:
-    """Every picture, BGR, by one decoder thread."""
+    """Yield every picture, BGR, decoded by one thread."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     while True:
         found, picture = capture.read()

@@ -32,7 +32,7 @@ def test_a_reader_gets_the_picture_of_every_crop(tmp_path):
     with h5py.File(tmp_path / "crops.h5") as file:
         read = [cv2.imdecode(np.frombuffer(file["bed.one_0"][i], np.uint8), -1) for i in range(30)]
     expected = [cv2.imdecode(np.frombuffer(crop, np.uint8), -1) for crop in crops]
-    assert all(np.array_equal(one, other) for one, other in zip(read, expected, strict=True))
+    assert all(map(np.array_equal, read, expected))
 
 
 def test_datasets_hold_ten_thousand_crops_and_the_last_one_the_remainder(tmp_path):
@@ -62,7 +62,7 @@ def test_crops_are_compressed_by_gzip(tmp_path):
         assert (dataset.compression, dataset.id.get_storage_size() < sum(map(len, crops))) == ("gzip", True)
 
 
-def test_attributes_tell_where_the_crops_are_from_and_how_they_were_made(tmp_path):
+def test_attributes_hold_the_source_of_the_crops_and_the_settings(tmp_path):
     write(tmp_path / "crops.h5", 1)
     with h5py.File(tmp_path / "crops.h5") as file:
         assert sorted(file.attrs) == ["config", "source", "units", "version"]
@@ -70,7 +70,7 @@ def test_attributes_tell_where_the_crops_are_from_and_how_they_were_made(tmp_pat
         assert json.loads(file.attrs["config"]) == {"min_area_px": 2000}
 
 
-def test_a_crop_is_told_where_it_lies(tmp_path):
+def test_appending_a_crop_returns_its_dataset_and_index(tmp_path):
     with CropsFile(tmp_path / "crops.h5", "b", source="s", config={}) as file:
         places = [file.append(jpeg(0)) for _ in range(10_001)]
     assert [places[0], places[9_999], places[10_000]] == [("b_0", 0), ("b_0", 9_999), ("b_1", 0)]
@@ -115,4 +115,4 @@ def test_a_killed_writer_leaves_no_half_file_and_the_next_one_is_not_disturbed(t
     assert (killed.returncode, path.exists()) == (-signal.SIGKILL, False)
     crops = write(path, 3)
     assert stored_crops(path) == crops
-    assert [one.name for one in tmp_path.iterdir()] == ["crops.h5"]
+    assert [file.name for file in tmp_path.iterdir()] == ["crops.h5"]

@@ -5,11 +5,12 @@ import pytest
 
 from vidassets.errors import InvalidSetting, SourceMissing, UnreadableVideo
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.crops.extraction import LayerCount, extract_crops, extract_from_arrays
+from vidassets.spatter.crops.extraction import LayerCounter, extract_crops
 from vidassets.spatter.crops.settings import ExtractionSettings
 from vidassets_tests.spatter.crops.recordings import (
     bed,
     broken_in_the_middle,
+    extract_from_arrays,
     flashes,
     random_pictures,
     stored_crops,
@@ -21,7 +22,7 @@ from vidassets_tests.spatter.crops.recordings import (
 
 def test_a_spatter_is_on_the_earlier_frame_whose_pixels_are_the_crop(tmp_path):
     found = extract_from_arrays("b", timed(flashes([3], 6)), tmp_path / "crops.h5")
-    # Appearing it leaves a crop of the empty bed before it; going, the crop that shows it.
+    # When it appears, the crop shows the empty bed before it; when it disappears, the crop shows the spatter.
     assert found.events["video_frame"].to_list() == [2, 3]
     assert found.events["peak_brightness"].to_list() == [pytest.approx(12 / 255), pytest.approx(194 / 255, abs=0.02)]
 
@@ -33,7 +34,7 @@ def test_frames_are_counted_from_start_frame(tmp_path):
     assert found.frame_log["frame"].to_list() == [0, 1, 2, 3, 4]
 
 
-def test_the_log_tells_every_frame_that_was_compared(tmp_path):
+def test_the_log_has_a_row_for_every_compared_frame(tmp_path):
     found = extract_from_arrays("b", timed(flashes([1], 4)), tmp_path / "crops.h5")
     assert found.frame_log.rows() == [("b", 0, 0.0, 1), ("b", 1, 1 / 25, 1), ("b", 2, 2 / 25, 0)]
 
@@ -47,7 +48,7 @@ def test_boxes_are_in_pixels_of_the_uncropped_frame(tmp_path):
     assert part.events.select(boxes).rows() == whole.events.select(boxes).rows() != []
 
 
-def test_what_lies_outside_of_the_bounds_is_not_seen(tmp_path):
+def test_spatter_outside_of_the_bounds_is_ignored(tmp_path):
     settings = ExtractionSettings(left_bound=0, right_bound=70)
     assert extract_from_arrays("b", timed(flashes([1], 3)), tmp_path / "crops.h5", settings).events.is_empty()
 
@@ -55,9 +56,9 @@ def test_what_lies_outside_of_the_bounds_is_not_seen(tmp_path):
 @pytest.mark.parametrize(
     ("bounds", "named"),
     [
-        pytest.param({"left_bound": 240}, "left_bound", id="left of nothing"),
+        pytest.param({"left_bound": 240}, "left_bound", id="no column left"),
         pytest.param({"right_bound": 241}, "right_bound", id="beyond the right edge"),
-        pytest.param({"start_frame": 3}, "start_frame", id="behind the last frame"),
+        pytest.param({"start_frame": 3}, "start_frame", id="after the last frame"),
     ],
 )
 def test_a_bound_outside_of_the_recording_is_refused(tmp_path, bounds, named):
@@ -91,8 +92,8 @@ def test_recoating_light_is_no_spatter(tmp_path):
     ("gap", "layers"), [(9, [0, 0, 1, 1]), (10, [0, 0, 0, 0])], ids=["longer than the gap", "as long as the gap"]
 )
 def test_a_layer_begins_when_spatter_appears_more_than_the_gap_after_the_last(gap, layers):
-    count = LayerCount(gap)
-    assert [count.at(frame) for frame in (5, 6, 16, 16)] == layers
+    count = LayerCounter(gap)
+    assert [count.layer_at(frame) for frame in (5, 6, 16, 16)] == layers
 
 
 def test_max_crops_stops_early(tmp_path):
@@ -124,7 +125,7 @@ def test_every_event_names_its_crop(tmp_path):
     assert extracted.events.select("event_index", "dataset", "ds_idx").rows() == [(i, "b_0", i) for i in range(4)]
 
 
-def test_of_a_recording_with_a_broken_middle_the_rest_survives_and_the_damage_is_told(tmp_path):
+def test_a_recording_with_a_broken_middle_keeps_the_rest_and_reports_the_damage(tmp_path):
     with_spatter = [3, 14, 25]
     path = broken_in_the_middle(tmp_path / "b.mp4", flashes(with_spatter, 30))
     found = extract_crops("b", str(path), tmp_path / "crops.h5")
@@ -135,7 +136,7 @@ def test_of_a_recording_with_a_broken_middle_the_rest_survives_and_the_damage_is
 @pytest.mark.parametrize(
     ("content", "error"), [(None, SourceMissing), (b"not a video" * 99, UnreadableVideo)], ids=["missing", "text"]
 )
-def test_what_is_no_video_leaves_no_file_and_no_thread(tmp_path, content, error):
+def test_a_file_that_is_no_video_leaves_no_crops_file_and_no_thread(tmp_path, content, error):
     path = tmp_path / "b.mp4"
     if content is not None:
         path.write_bytes(content)
@@ -147,10 +148,10 @@ def test_what_is_no_video_leaves_no_file_and_no_thread(tmp_path, content, error)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def test_progress_is_told_in_video_frames(tmp_path):
-    path, told = write_recording(tmp_path / "b.mp4", [bed(64, 48)] * 1002, preset="ultrafast"), []
-    extract_crops("b", str(path), tmp_path / "crops.h5", on_progress=told.append)
-    assert told == [0, 500, 1000]
+def test_progress_is_reported_in_video_frames(tmp_path):
+    path, reported = write_recording(tmp_path / "b.mp4", [bed(64, 48)] * 1002, preset="ultrafast"), []
+    extract_crops("b", str(path), tmp_path / "crops.h5", on_progress=reported.append)
+    assert reported == [0, 500, 1000]
 
 
 def test_the_log_can_be_written_as_csv(tmp_path):

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidassets.spatter.crops.extraction import Extraction, extract_crops, extract_from_arrays
+from vidassets.spatter.crops.extraction import Extraction, extract_crops
 from vidassets.spatter.crops.settings import ExtractionSettings
-from vidassets_tests.spatter.crops.recordings import SAMPLES, random_pictures, stored_crops, timed, write_recording
+from vidassets_tests.spatter.crops.recordings import (
+    SAMPLES,
+    extract_from_arrays,
+    random_pictures,
+    stored_crops,
+    timed,
+    write_recording,
+)
 from vidassets_tests.spatter.crops.reference import ReferenceCrop, pictures_by_opencv, reference_crops
 
 BUILDS = ["low-flow", "high-flow"]
@@ -18,8 +25,8 @@ BUILDS = ["low-flow", "high-flow"]
 
 def assert_equal(found: Extraction, crops_path: Path, expected: list[ReferenceCrop]) -> None:
     columns = ("frame", "box_x1", "box_y1", "box_x2", "box_y2", "area_px")
-    assert found.events.select(columns).rows() == [(one.frame, *one.box_xyxy, one.area_px) for one in expected]
-    assert stored_crops(crops_path) == [one.jpeg for one in expected]
+    assert found.events.select(columns).rows() == [(crop.frame, *crop.box_xyxy, crop.area_px) for crop in expected]
+    assert stored_crops(crops_path) == [crop.jpeg for crop in expected]
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -41,7 +48,7 @@ def test_the_counting_events_of_a_sample_are_found_and_nothing_else(build, tmp_p
         ExtractionSettings(layer_gap_frames=truth["layer_gap_frames"]),
     )
     counting = [event for event in truth["events"] if event["counts"]]
-    layer_of = {(one["spatter"]): one["layer"] for one in truth["spatters"]}
+    layer_of = {spatter["spatter"]: spatter["layer"] for spatter in truth["spatters"]}
     events = found.events.select("video_frame", "layer", "box_x1", "box_y1", "box_x2", "box_y2").rows()
     matched = {
         index
@@ -53,12 +60,12 @@ def test_the_counting_events_of_a_sample_are_found_and_nothing_else(build, tmp_p
     assert min(recall, precision) >= 0.95
 
 
-def overlap(one: list[int], other: list[int]) -> float:
+def overlap(box: list[int], other: list[int]) -> float:
     """Intersection over union of two boxes."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
     shared = max(0, width) * max(0, height)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other)]
     return shared / (sum(areas) - shared)
 
 

@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 
-from vidassets.spatter.crops.extraction import extract_crops, extract_from_arrays
+from vidassets.spatter.crops.extraction import extract_crops
 from vidassets.spatter.crops.preview import extraction_preview
 from vidassets.spatter.crops.settings import ExtractionSettings
-from vidassets_tests.spatter.crops.recordings import SAMPLES, flashes, timed
+from vidassets_tests.spatter.crops.recordings import SAMPLES, extract_from_arrays, flashes, timed
 
 
 def test_a_preview_is_a_png_of_at_most_150_kb(tmp_path):

@@ -50,7 +50,7 @@ def test_outside_of_the_region_no_gray_of_the_difference_is_above_the_threshold(
 ):
     rng, converter = np.random.default_rng(seed), PixelConverter("bgr24")
     before = [rng.integers(0, 256, plane.shape) for plane in plain()]
-    # Whole planes move one way or the other, so that what they do to gray adds up where it can.
+    # Whole planes shift up or down, so that their effects on gray can add up.
     after = [
         np.clip(plane + int(rng.choice([-1, 1])) * amount, 0, 255)
         for plane, amount in zip(before, amounts, strict=True)
@@ -79,12 +79,12 @@ def test_a_change_of_one_sample_is_framed_in_pixels_of_the_picture(plane):
     assert region(video_frame(plain()), video_frame(later)) == box
 
 
-def test_frames_of_different_ranges_are_not_told_apart_by_their_planes():
+def test_frames_of_different_ranges_are_not_compared_by_their_planes():
     later = video_frame(plain(), color_range=ColorRange.JPEG)
     assert region(video_frame(plain()), later) == (0, 0, WIDTH, HEIGHT)
 
 
-def test_a_threshold_that_rounding_may_reach_looks_at_everything():
+def test_a_threshold_that_rounding_may_reach_gives_the_whole_picture():
     assert region(video_frame(plain()), video_frame(plain()), threshold=3) == (0, 0, WIDTH, HEIGHT)
 
 
@@ -93,5 +93,5 @@ def test_a_threshold_that_rounding_may_reach_looks_at_everything():
     [(64, 47, "yuv420p"), (63, 48, "yuv420p"), (64, 48, "yuv444p"), (64, 48, "gray")],
     ids=["odd height", "odd width", "chroma of full size", "gray"],
 )
-def test_planes_that_do_not_tell_are_not_read(width, height, pixel_format):
+def test_planes_that_cannot_be_compared_are_not_read(width, height, pixel_format):
     assert planes_of(av.VideoFrame(width, height, pixel_format)) is None
