@@ -1,9 +1,9 @@
-"""From recordings to verdicts, by the real command: python benchmarks/spatter_builds.py [--minutes 10] [--builds 6]
+"""From recordings to verdicts with the real command: python benchmarks/spatter_builds.py [--minutes 10] [--builds 6]
 
-Data: what `samples/long_builds.py` draws, 640x360 at 25 fps: builds of low and of high gas flow, the first of each
-`--minutes` long; two whose flow is not told; one with light and dark exchanged. Found spatter is an event of the truth
-where both are of the same frame and their boxes overlap by half (intersection over union). Seconds and peak memory are
-of each command's process. With `--home` recordings and artifacts of an earlier call there are used again.
+Data: recordings drawn by `samples/long_builds.py`, 640x360 at 25 fps: builds of low and of high gas flow, the first of
+each `--minutes` long; two unlabelled builds; one build with light and dark exchanged. A found spatter matches an event
+of the truth if both are on the same frame and their boxes overlap by half (intersection over union). Seconds and peak
+memory are those of each command's process. `--home` reuses the recordings and artifacts of an earlier call.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ON_DEMAND = ("spatter_search", "spatter_consistency")
 
 
 def command(home: Path, *arguments: str) -> list[str]:
-    """One `vidassets` command in a process of its own; what it was, seconds, CPU-seconds, peak MB, exit code."""
+    """Run one `vidassets` command in its own process; return command, seconds, CPU-seconds, peak MB, exit code."""
     environment = os.environ | {"VIDASSETS_HOME": str(home), "DAGSTER_HOME": str(home / ".dagster_home")}
     started = time.perf_counter()
     with (home / "output.txt").open("a") as output:
@@ -48,36 +48,36 @@ def command(home: Path, *arguments: str) -> list[str]:
 
 
 def artifact(home: Path, asset: str, key: str = "all") -> pl.DataFrame:
-    """A table of the store."""
+    """Read a table from the store."""
     return pl.read_parquet(home / "data" / asset / f"{key}.parquet")
 
 
 def matched(events: pl.DataFrame, truth: list[dict]) -> int:
-    """How many found spatters are events of the truth, each taken once."""
+    """Return how many found spatters match an event of the truth; each event matches once."""
     of_frame: dict[int, list[list[int]]] = {}
     for event in truth:
         of_frame.setdefault(event["frame"], []).append(event["box_xyxy"])
     n_matched = 0
     for frame, *box in events.select("video_frame", "box_x1", "box_y1", "box_x2", "box_y2").iter_rows():
         boxes = of_frame.get(frame, [])
-        best = max(boxes, key=lambda one: overlap(one, box), default=None)
+        best = max(boxes, key=lambda candidate: overlap(candidate, box), default=None)
         if best is not None and overlap(best, box) >= OVERLAP:
             boxes.remove(best)
             n_matched += 1
     return n_matched
 
 
-def overlap(one: list[int], other: list[int]) -> float:
-    """Intersection over union."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+def overlap(box: list[int], other: list[int]) -> float:
+    """Return the intersection over union of two boxes."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
     shared = max(0, width) * max(0, height)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other)]
     return shared / (sum(areas) - shared)
 
 
 def builds_table(home: Path, videos: list[Path]) -> Table:
-    """What was found of every build, and what is said of it."""
+    """Return what was found in every build, and its verdict."""
     names = ("build", "frames", "crops", "layers", "of", "recall", "precision", "learned as", "accuracy")
     table = Table(title="builds")
     for name in (*names, "verdict", "probability of high", "drift", "alarm"):
@@ -87,7 +87,7 @@ def builds_table(home: Path, videos: list[Path]) -> Table:
     parts = dict(artifact(home, "spatter_index").select("build", "split_build").unique().iter_rows())
     for video in videos:
         key, truth = video.stem, json.loads(video.with_suffix(".truth.json").read_text())
-        events, wanted = artifact(home, "spatter_events", key), [one for one in truth["events"] if one["counts"]]
+        events, wanted = artifact(home, "spatter_events", key), [event for event in truth["events"] if event["counts"]]
         drift, said = artifact(home, "spatter_drift", key).row(0, named=True), verdicts[key]
         n_matched, accuracy = matched(events, wanted), accuracies.filter(pl.col("build") == key)["accuracy"]
         table.add_row(
@@ -101,20 +101,20 @@ def builds_table(home: Path, videos: list[Path]) -> Table:
             parts.get(key) or "not labelled",
             f"{accuracy.item():.4f}" if len(accuracy) else "",
             said["verdict"],
-            told("{probability:.3f} ({low:.3f} to {high:.3f})", said),
-            told("{stability_index:.2f} of {threshold:.2f}", drift),
+            filled_in("{probability:.3f} ({low:.3f} to {high:.3f})", said),
+            filled_in("{stability_index:.2f} of {threshold:.2f}", drift),
             "ALARM" if drift["alarm"] else "",
         )
     return table
 
 
-def told(form: str, row: dict) -> str:
-    """The row's numbers in this form; nothing where it has none, as for a build without spatter."""
+def filled_in(form: str, row: dict) -> str:
+    """Format the numbers of a row; empty if it has none, as for a build without spatter."""
     return "" if row["n_crops"] == 0 else form.format(**row)
 
 
 def frame_table(frame: pl.DataFrame, title: str) -> Table:
-    """A table as it is, numbers to four digits."""
+    """Return the table for printing, numbers with four digits."""
     table = Table(*frame.columns, title=title)
     for row in frame.iter_rows():
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
@@ -122,7 +122,7 @@ def frame_table(frame: pl.DataFrame, title: str) -> Table:
 
 
 def measure(home: Path, arguments: argparse.Namespace, console: Console) -> None:
-    """Draw, run, and print."""
+    """Draw the recordings, run the commands, and print the tables."""
     from long_builds import drawn_builds, write_builds
 
     builds = drawn_builds(arguments.minutes, arguments.short_minutes, arguments.builds)
@@ -140,7 +140,7 @@ def measure(home: Path, arguments: argparse.Namespace, console: Console) -> None
         table.add_row(*cost)
     console.print(table)
     console.print(builds_table(home, videos))
-    console.print(frame_table(artifact(home, "spatter_evaluation"), "crops not learned from"))
+    console.print(frame_table(artifact(home, "spatter_evaluation"), "evaluation"))
     if arguments.on_demand:
         sets = ["--set", f"spatter_search.n_trials={arguments.trials}"]
         console.print(frame_table(pl.DataFrame([command(home, "run", "--select", ",".join(ON_DEMAND), *sets)]), ""))

@@ -1,16 +1,16 @@
-"""What a crop costs until it is a tensor: python -m benchmarks.spatter_dataset [--crops N] [--file CROPS.h5]
+"""The cost of turning a stored crop into a tensor: python -m benchmarks.spatter_dataset [--crops N] [--file CROPS.h5]
 
 Data: generated crops (bright blots with noise, sides of 45 to 150 px as the extraction finds them) in datasets of
 10,000; or a crops file of your own. Every way reads the same crops in the same shuffled order, batches of 1024, with
 augmentation, one thread, in one process; ways take turns. CPU-ms are of the process, the best of three rounds.
 
-- old: as a reader of such files was written: for each crop opens the file, reads, decodes, and transforms a
-  Pillow picture (resize to 1.25 × the target, rotation, centre crop, tensor).
-- old, file kept open: the same without opening it anew.
+- old: an earlier reader of such files: for each crop it opens the file, reads, decodes, and transforms a Pillow picture
+  (resize to 1.25 × the target, rotation, centre crop, tensor).
+- old, file kept open: the same, but it opens the file once.
 - dataset, one by one: `TorchCrops`, an item at a time.
 - dataset, by batch: `TorchCrops` as a `DataLoader` reads it.
-- dataset, unpacked: the same, its JPEGs laid out plainly beforehand; the last line tells what that costs, once.
-- decoding alone: `cv2.imdecode` of the same JPEGs in memory; what no reader can be under.
+- dataset, unpacked: the same with JPEGs copied uncompressed beforehand; the last line shows the cost of the copy.
+- decoding alone: `cv2.imdecode` of the same JPEGs in memory; a lower bound for every reader.
 """
 
 import argparse
@@ -39,7 +39,7 @@ Batch = Callable[[np.ndarray], object]
 
 
 def blot(rng: np.random.Generator) -> np.ndarray:
-    """BGR, uint8: a bright ellipse on noise."""
+    """Return a bright ellipse on noise, BGR uint8."""
     height, width = rng.integers(45, 150, 2)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     light = 220 * np.exp(-(x**2 + y**2) / rng.uniform(0.05, 0.4))
@@ -48,7 +48,7 @@ def blot(rng: np.random.Generator) -> np.ndarray:
 
 
 def generated(path: Path, n_crops: int) -> Path:
-    """A crops file in the shared layout; 2,000 different pictures."""
+    """Write a crops file with 2,000 different pictures."""
     rng = np.random.default_rng(1)
     jpegs = [cv2.imencode(".jpg", blot(rng))[1].tobytes() for _ in range(2000)]
     with CropsFile(path, "build", source="generated", config={}) as file:
@@ -58,7 +58,7 @@ def generated(path: Path, n_crops: int) -> Path:
 
 
 def rows_of(path: Path) -> pl.DataFrame:
-    """The crops of a file as rows of an index; labels are made up."""
+    """Return the crops of a file as rows of an index; the labels are invented."""
     with h5py.File(path) as file:
         places = [(name, number) for name, stored in file.items() for number in range(len(stored))]
     return pl.DataFrame(places, schema={"dataset": pl.String, "ds_idx": pl.Int32}, orient="row").with_columns(
@@ -71,7 +71,7 @@ def rows_of(path: Path) -> pl.DataFrame:
 
 
 def old_transform(jpeg: bytes, rng: np.random.Generator) -> Tensor:
-    """Decode, and transform a Pillow picture step by step."""
+    """Decode a JPEG and transform it step by step with Pillow."""
     picture = Image.fromarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), -1), cv2.COLOR_BGR2RGB))
     side, start = TARGET_PX * 5 // 4, TARGET_PX // 8
     picture = picture.resize((side, side), Image.Resampling.BILINEAR).rotate(rng.uniform(-15, 15))
@@ -80,7 +80,7 @@ def old_transform(jpeg: bytes, rng: np.random.Generator) -> Tensor:
 
 
 def ways(path: Path, rows: pl.DataFrame, unpacked: TorchCrops) -> dict[str, Batch]:
-    """Each takes the numbers of a batch and makes its tensor."""
+    """Return functions that take the numbers of a batch and return its tensor."""
     rng = np.random.default_rng(2)
     places = rows.select("dataset", "ds_idx").rows()
     kept = h5py.File(path)
@@ -121,7 +121,7 @@ def ways(path: Path, rows: pl.DataFrame, unpacked: TorchCrops) -> dict[str, Batc
 
 
 def measured(path: Path, folder: Path) -> Table:
-    """CPU and wall milliseconds a crop of every way."""
+    """Measure CPU and wall milliseconds per crop of every way."""
     rows = rows_of(path)
     shuffled = np.random.default_rng(3).permutation(rows.height)
     started = time.process_time()

@@ -1,4 +1,4 @@
-"""Wall and CPU seconds of finding spatter: ours, the plain OpenCV algorithm, and decoding alone; crops compared.
+"""Wall and CPU seconds of extraction: ours, the plain OpenCV algorithm, and decoding alone; crops are compared.
 
     python benchmarks/spatter_extraction.py [--frames 3600] [--repeat 5] [--video RECORDING]
 
@@ -75,7 +75,7 @@ def plain(video: Path, crops: Path) -> None:
 
     from vidassets_tests.spatter.crops.reference import pictures_by_opencv, reference_crops
 
-    jpegs = [one.jpeg for one in reference_crops(pictures_by_opencv(video))]
+    jpegs = [crop.jpeg for crop in reference_crops(pictures_by_opencv(video))]
     with h5py.File(crops, "w") as file:
         for number, start in enumerate(range(0, len(jpegs), 10_000)):
             file.create_dataset(f"b_{number}", data=np.array(jpegs[start : start + 10_000]), compression="gzip")
@@ -122,7 +122,7 @@ def measure(method: str, video: Path, crops: Path, cores: set[int]) -> tuple[flo
 
 
 def digest_of_crops(path: Path) -> tuple[int, str]:
-    """How many crops a file holds, and a hash of their bytes in order."""
+    """Return the number of crops in a file and a hash of their bytes in order."""
     import h5py
 
     hashed, n_crops = hashlib.sha256(), 0

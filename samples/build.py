@@ -18,12 +18,12 @@ RECOATING_AFTER_FRAMES = 96  # from the layer's first frame: the laser has been 
 LAYER_GAP_FRAMES = 40  # longer than any pause within a layer, shorter than any between layers
 
 AREA_PX = (2000, 15000)  # what a spatter's changed region must measure to count
-MARGIN_PX = 30  # kept free around a spatter while it glows: neighbours never melt into one region
+MARGIN_PX = 30  # kept free around a glowing spatter, so that neighbours never merge into one region
 
 
 @dataclass(frozen=True)
 class Flow:
-    """How spatters look under a gas flow: how many a layer, half axes in pixels, streaks or droplets."""
+    """The spatters under a gas flow: number per layer, half axes in pixels, streaks or droplets."""
 
     name: str
     position: str
@@ -106,7 +106,7 @@ def _laser_pass(layer: int) -> Pass:
 
 
 def spatters_of(flow: Flow, laser: Pass, rng: np.random.Generator) -> list[Spatter]:
-    """A layer's spatters: first those that count, then sparks too small for that and, if any, a flare too large."""
+    """Return the spatters of a layer: those that count, sparks (too small) and, if any, a flare (too large)."""
     spatters: list[Spatter] = []
     shapes = [(rng.uniform(*flow.length_px), rng.uniform(*flow.stretch), flow.lobes) for _ in range(flow.per_layer)]
     shapes += [(rng.uniform(6, 11), 1.0, (1, 1)) for _ in range(flow.sparks_per_layer)]
@@ -123,7 +123,7 @@ def _place(
     opens: bool,
     rng: np.random.Generator,
 ) -> Spatter:
-    """A spatter where, while it glows, nothing else is near. The first placed opens the layer."""
+    """Return a spatter at a place with no other light near it while it glows; the first one starts the layer."""
     length_px, stretch, lobes = shape
     reach = length_px * 1.25
     last_start = laser.frames.stop - len(GLOW) - 2
@@ -138,12 +138,12 @@ def _place(
             lobes=int(rng.integers(lobes[0], lobes[1] + 1)),
             peak=float(rng.uniform(215, 250)),
         )
-        if _is_apart(spatter, laser, others):
+        if _has_room(spatter, laser, others):
             return spatter
-    raise ValueError(f"no room for a spatter of {length_px:.0f} px: ask for fewer in a layer, or for smaller ones.")
+    raise ValueError(f"no room for a spatter of {length_px:.0f} px: use fewer per layer, or smaller ones.")
 
 
-def _is_apart(spatter: Spatter, laser: Pass, others: list[Spatter]) -> bool:
+def _has_room(spatter: Spatter, laser: Pass, others: list[Spatter]) -> bool:
     reach = spatter.length_px * 1.25 + MARGIN_PX
     for frame in range(spatter.first_frame - 1, spatter.frames.stop + 1):
         x, y = laser.pool(frame)
@@ -166,7 +166,7 @@ def _recoating_truth(start: int, clock: Clock) -> Truth:
 
 
 def _glow_rows(index: int, layer: int, spatter: Spatter, clock: Clock) -> list[Truth]:
-    """One row for each frame on which the spatter is bright: all of its frames but the ember's."""
+    """Return one row for each frame on which the spatter is bright: all of its frames but the first."""
     rows = []
     for frame in spatter.frames[1:]:
         box, area_px = glowing_region(spatter.light(frame))
@@ -176,7 +176,7 @@ def _glow_rows(index: int, layer: int, spatter: Spatter, clock: Clock) -> list[T
 
 
 def _event_rows(index: int, layer: int, spatter: Spatter, clock: Clock) -> list[Truth]:
-    """One row for each pair of frames between which the spatter changes, named by the earlier frame."""
+    """Return one row for each pair of frames between which the spatter changes, identified by the earlier frame."""
     rows = []
     for frame in spatter.frames:
         box, area_px = changed_region(spatter.light(frame), spatter.light(frame + 1))

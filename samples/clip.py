@@ -1,4 +1,4 @@
-"""The sample clip: a workshop in six shots, its presentation time and frame number in every picture, no sound."""
+"""The sample clip: a workshop in six shots, with presentation time and frame number in every picture; no sound."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ N_FRAMES = 600
 
 
 def clip() -> Recording:
-    """20.02 s at 30000/1001 fps from 0.5 s on: three hard cuts, a dissolve, a fade through black."""
+    """Return the clip: 20.02 s at 30000/1001 fps, first pts 0.5 s; three cuts, a dissolve, a fade through black."""
     clock = Clock(FRAME_RATE, FIRST_PTS_S)
     shots = (
         Shot("conveyor", 0, conveyor),

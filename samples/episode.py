@@ -1,4 +1,4 @@
-"""The sample episode: two people on screen in known seconds, two voices speaking known sentences in known seconds."""
+"""The sample episode: two people on screen and two voices speaking known sentences, all at known times."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,7 +31,7 @@ SCRIPT = (
 
 @dataclass(frozen=True)
 class Appearance:
-    """A person in a shot: which, by which camera move, and how far right of the picture's left edge its view begins."""
+    """A person in a shot: the camera move that shows the person, and the left edge of its view in the picture."""
 
     shot: int
     move: CameraMove
@@ -39,7 +39,7 @@ class Appearance:
 
 
 def episode() -> Recording:
-    """28 s, 24 fps: five hard cuts, one dissolve; people alone, together, absent; voices on and off screen, at once."""
+    """Return the episode: 28 s at 24 fps, five cuts, a dissolve; people alone, together or absent; speech overlaps."""
     clock = Clock(FRAME_RATE)
     montage, appearances = _montage(clock)
     sound, sentences = _sound()
@@ -103,7 +103,7 @@ def _span(montage: Montage, appearance: Appearance) -> Truth:
 
 
 def _faces(montage: Montage, appearance: Appearance) -> list[Truth]:
-    """The face's box on the first, middle and last frame that shows nothing of another shot."""
+    """Return the box of the face on the first, middle and last frame that shows only this shot."""
     shot, following = montage.shots[appearance.shot], montage.shots[appearance.shot + 1 :]
     last = (following[0].visible_from if following else montage.n_frames) - 1
     rows = []
@@ -143,7 +143,7 @@ def _sound() -> tuple[NDArray[np.float32], list[Truth]]:
 
 
 def _overlaps(sentences: list[Truth]) -> list[Truth]:
-    """Where two sentences sound at once."""
+    """Return the time spans in which two sentences overlap."""
     return [
         {"sentences": [a["sentence"], b["sentence"]], "start_s": b["start_s"], "end_s": min(a["end_s"], b["end_s"])}
         for a, b in pairwise(sentences)

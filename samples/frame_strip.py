@@ -1,6 +1,6 @@
-"""A frame's own number in its picture, as a strip of light and dark cells that survives any codec.
+"""Draw and read the number of a frame as a strip of light and dark cells that survives any codec.
 
-The strip lies along the bottom edge, 16 cells of 40 x 12 px at 640 x 360, and scales with the picture:
+The strip is along the bottom edge, 16 cells of 40 x 12 px at 640 x 360, and scales with the picture:
 
     light dark | 12 cells, most significant first: the number in Gray code, light is 1 | parity | light
 
@@ -18,11 +18,11 @@ LIGHT, DARK = 235, 16
 
 
 class StripError(ValueError):
-    """The picture carries no strip, or a damaged one."""
+    """The picture has no strip, or a damaged strip."""
 
 
 def strip_cells(frame: int) -> list[bool]:
-    """The cells of a frame's strip, left to right, True is light.
+    """Return the cells of a frame's strip, left to right; True is light.
 
     >>> "".join("#" if cell else "." for cell in strip_cells(5))
     '#..........#####'
@@ -44,12 +44,12 @@ def draw_frame_number(picture: NDArray[np.uint8], frame: int) -> None:
 
 
 def read_frame_number(picture: NDArray[np.uint8]) -> int:
-    """The number of the frame that `picture` shows.
+    """Return the number of the frame that `picture` shows.
 
     Args:
         picture: uint8, (H, W) luma or (H, W, 3) of any channel order, of any size that keeps the strip.
     Raises:
-        StripError: guard or parity cells are not what they should be.
+        StripError: the guard or parity cells are wrong.
     """
     luma = picture if picture.ndim == 2 else picture.mean(axis=2)
     height, width = luma.shape

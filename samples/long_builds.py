@@ -1,10 +1,10 @@
-"""Builds as long and as many as wanted, each seen by a camera of its own, every spatter known; not kept here.
+"""Draw builds of any length and number, each with its own camera, and with every spatter known; not kept here.
 
     python samples/long_builds.py FOLDER [--minutes 10] [--short-minutes 1.5] [--builds 6]
 
-Writes recordings of each gas flow with sidecar and truth, the first of each as long as asked, the others short; of each
-flow a new one whose sidecar does not tell it; and `odd`, light and dark exchanged. What sets a build apart from others
-of its flow: exposure, focus, grain, ambient light, how large and how long its spatters are.
+Writes recordings of each gas flow with sidecar and truth; the first of each flow has the length --minutes, the others
+are short. It also writes one unlabelled recording of each flow, and `odd`, with light and dark exchanged. Builds of the
+same flow differ in exposure, focus, grain, ambient light, and the size and elongation of their spatters.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from recording import HEIGHT, WIDTH, Clock, Picture, Recording, Truth, dump_trut
 LASER_FRAMES = 900
 PAUSE_FRAMES = 740  # longer than the 700 frames after which, by default, a layer begins
 MORE_SPATTERS = 1.4  # than the samples have in the same time
-GRAIN_PICTURES = 8  # in turn: noise drawn anew for each frame takes longer than the frame
+GRAIN_PICTURES = 8  # used in turn: drawing new noise for each frame takes longer than drawing the frame
 POOL_REACH_PX = 95  # beyond it the melt pool's glow is below half a gray level
-COLUMNS = {"left": (40, 400), "mid": (140, 500), "right": (240, 600)}  # that the laser works on
+COLUMNS = {"left": (40, 400), "mid": (140, 500), "right": (240, 600)}  # columns that the laser scans
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a camera shows what it sees: exposure, light of the room and grain in gray levels, blur in pixels."""
+    """The look of a camera: exposure, ambient light and grain in gray levels, blur in pixels."""
 
     exposure: float
     ambient: float
@@ -43,17 +43,17 @@ class Look:
 
 @dataclass(frozen=True)
 class LongBuild:
-    """What a recording is drawn from."""
+    """The parameters of a drawn recording."""
 
     name: str
     flow: Flow
     look: Look
     n_frames: int
-    tells_gas_flow: bool = True
+    is_labelled: bool = True
 
     @cached_property
     def passes(self) -> list[Pass]:
-        """The laser's work, layer by layer."""
+        """The passes of the laser, one per layer."""
         starts = range(12, self.n_frames - LASER_FRAMES // 2, LASER_FRAMES + PAUSE_FRAMES)
         return [
             Pass(range(start, min(start + LASER_FRAMES, self.n_frames - 8)), *COLUMNS[self.flow.position])
@@ -64,7 +64,7 @@ class LongBuild:
     def layers(self) -> list[list[Spatter]]:
         """The spatters of every layer."""
         rng = np.random.default_rng(self.flow.seed)
-        return [spatters_of(self._flow_of(one), one, rng) for one in self.passes]
+        return [spatters_of(self._flow_of(laser), laser, rng) for laser in self.passes]
 
     def _flow_of(self, laser: Pass) -> Flow:
         times = len(laser.frames) / LAYER_FRAMES
@@ -76,20 +76,20 @@ class LongBuild:
 
 
 def drawn_builds(minutes: float, short_minutes: float, n_builds: int) -> list[LongBuild]:
-    """The builds of both flows, then what nobody has labelled."""
+    """Return the labelled builds of both flows, then the unlabelled ones."""
     long, short = (round(length * 60 * FRAME_RATE) for length in (minutes, short_minutes))
     builds = [
         _drawn(f"{flow.name}-{number}", flow, number, short if number > 1 else long)
         for flow in (LOW, HIGH)
         for number in range(1, n_builds + 1)
     ]
-    new = [replace(_drawn(f"new-{flow.name}", flow, n_builds + 1, short), tells_gas_flow=False) for flow in (LOW, HIGH)]
-    odd = replace(_drawn("odd", LOW, n_builds + 2, short), tells_gas_flow=False)
+    new = [replace(_drawn(f"new-{flow.name}", flow, n_builds + 1, short), is_labelled=False) for flow in (LOW, HIGH)]
+    odd = replace(_drawn("odd", LOW, n_builds + 2, short), is_labelled=False)
     return [*builds, *new, replace(odd, look=replace(odd.look, is_negative=True))]
 
 
 def _drawn(name: str, flow: Flow, number: int, n_frames: int) -> LongBuild:
-    """A build with a look and with spatters of its own; both flows have the same range of looks."""
+    """Return a build with its own look and spatters; the looks of both flows have the same range."""
     rng = np.random.default_rng([flow.seed, number])
     look = Look(rng.uniform(0.8, 1.1), rng.uniform(4, 10), rng.uniform(0.6, 2.2), rng.uniform(0, 1.2))
     larger, longer = rng.uniform(0.94, 1.06), rng.uniform(0.95, 1.05)
@@ -97,7 +97,7 @@ def _drawn(name: str, flow: Flow, number: int, n_frames: int) -> LongBuild:
         flow,
         seed=flow.seed + 100 * number,
         position=tuple(COLUMNS)[int(rng.integers(len(COLUMNS)))],
-        # Sizes nearer to each other than in the samples: a crop is brought to one size before it is judged.
+        # The sizes of both flows are closer than in the samples, since crops are resized before classification.
         length_px=(36 * larger, 58 * larger) if flow is LOW else (28 * larger, 38 * larger),
         stretch=(1.2 * longer, 1.9) if flow is LOW else (1.0, 1.15 * longer),
     )
@@ -105,7 +105,7 @@ def _drawn(name: str, flow: Flow, number: int, n_frames: int) -> LongBuild:
 
 
 class Painter:
-    """Draws a build's frames; only where there is light, for hours are mostly dark."""
+    """Draws the frames of a build. It draws only the lit regions, since most of a long build is dark."""
 
     def __init__(self, build: LongBuild) -> None:
         self._build, self._look = build, build.look
@@ -113,12 +113,12 @@ class Painter:
         grain = rng.normal(self._look.ambient, self._look.grain, (GRAIN_PICTURES, HEIGHT, WIDTH, 1))
         self._grain = np.clip(grain.repeat(3, axis=3), 0, 255).round().astype(np.uint8)
         self._of_frame: dict[int, list[Spatter]] = {}
-        for spatter in (one for layer in build.layers for one in layer):
+        for spatter in (spatter for layer in build.layers for spatter in layer):
             for frame in spatter.frames:
                 self._of_frame.setdefault(frame, []).append(spatter)
 
     def picture(self, frame: int) -> Picture:
-        """BGR, as the camera shows it."""
+        """Return a frame as the camera shows it, BGR."""
         seen = self._grain[frame % GRAIN_PICTURES]
         if (light := self._light(frame)) is not None:
             seen = cv2.add(light, seen)
@@ -130,14 +130,14 @@ class Painter:
         age = since - LASER_FRAMES - RECOATING_AFTER_FRAMES
         if turn >= 0 and 0 <= age < RECOATING_FRAMES:
             return recoating(age)
-        lit = [(one, window_of(one)) for one in self._of_frame.get(frame, [])]
-        lit += [(one, _pool_window(one, frame)) for one in self._build.passes if frame in one.frames]
+        lit = [(spatter, window_of(spatter)) for spatter in self._of_frame.get(frame, [])]
+        lit += [(laser, _pool_window(laser, frame)) for laser in self._build.passes if frame in laser.frames]
         if not lit:
             return None
         light, picture = np.zeros((HEIGHT, WIDTH), np.float32), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        for one, (x1, y1, x2, y2) in lit:
+        for source, (x1, y1, x2, y2) in lit:
             part = light[y1:y2, x1:x2]
-            np.maximum(part, one.light(frame, (x1, y1, x2, y2)), out=part)
+            np.maximum(part, source.light(frame, (x1, y1, x2, y2)), out=part)
         for _, (x1, y1, x2, y2) in lit:
             part = glowing(light[y1:y2, x1:x2] * self._look.exposure)
             blurred = cv2.GaussianBlur(part, (0, 0), self._look.blur_px) if self._look.blur_px > 0.3 else part
@@ -146,7 +146,7 @@ class Painter:
 
 
 def window_of(spatter: Spatter) -> Box:
-    """Where a spatter has any light while it lives."""
+    """Return the box that contains all light of a spatter during its life."""
     return _window(spatter.x, spatter.y, 1.6 * spatter.length_px + 12)
 
 
@@ -159,9 +159,9 @@ def _window(x: float, y: float, reach: float) -> Box:
 
 
 def recording_of(build: LongBuild) -> Recording:
-    """The build as a recording with its sidecar and its truth."""
+    """Return the recording of a build with its sidecar and truth."""
     clock = Clock(FRAME_RATE)
-    sidecar = {"position": build.flow.position} | ({"gas_flow": build.flow.name} if build.tells_gas_flow else {})
+    sidecar = {"position": build.flow.position} | ({"gas_flow": build.flow.name} if build.is_labelled else {})
     events = [
         {"layer": layer, "pts_s": clock.pts_s(row["frame"]), **row}
         for layer, spatters in enumerate(build.layers)
@@ -172,7 +172,7 @@ def recording_of(build: LongBuild) -> Recording:
         "gas_flow": build.flow.name,
         "position": build.flow.position,
         "look": vars(build.look),
-        "layers": [{"layer": i, "first_frame": one.frames.start} for i, one in enumerate(build.passes)],
+        "layers": [{"layer": i, "first_frame": laser.frames.start} for i, laser in enumerate(build.passes)],
         "events": sorted(events, key=lambda event: event["frame"]),
     }
     return Recording(
@@ -190,11 +190,11 @@ def recording_of(build: LongBuild) -> Recording:
 
 
 def _events(spatter: Spatter, exposure: float) -> list[Truth]:
-    """Each pair of frames between which the spatter changes; the area is that within the contour, as it is judged."""
+    """Return a row for each pair of frames between which the spatter changes; the area is that of the contour."""
     window = window_of(spatter)
     rows = []
     for frame in spatter.frames:
-        earlier, later = (spatter.light(one, window) * exposure for one in (frame, frame + 1))
+        earlier, later = (spatter.light(number, window) * exposure for number in (frame, frame + 1))
         box, area_px = _largest(changed_mask(earlier, later))
         moved = [box[0] + window[0], box[1] + window[1], box[2] + window[0], box[3] + window[1]]
         counts = AREA_PX[0] <= area_px <= AREA_PX[1]
@@ -212,7 +212,7 @@ def _largest(mask: NDArray[np.uint8]) -> tuple[Box, float]:
 
 
 def write_build(build: LongBuild, folder: Path) -> Path:
-    """Encode it, with NAME.json and NAME.truth.json beside it."""
+    """Encode a build, with NAME.json and NAME.truth.json beside it."""
     cv2.setNumThreads(1)
     recording = recording_of(build)
     path = folder / recording.path
@@ -223,15 +223,15 @@ def write_build(build: LongBuild, folder: Path) -> Path:
 
 
 def write_builds(builds: list[LongBuild], folder: Path, processes: int = 2) -> list[Path]:
-    """All of them, some at a time."""
+    """Encode the builds in parallel processes."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Spawned: a fork of a process with OpenCV's or a model's threads may hang.
+    # Spawn the workers: a fork of a process with threads of OpenCV or a model may hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
         return list(workers.map(write_build, builds, [folder] * len(builds)))
 
 
 def main() -> None:
-    """Write them."""
+    """Write the builds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=10, help="of the first build of each flow")

@@ -1,7 +1,7 @@
 """Make the sample videos, their truth and their sidecars, or check that they are still what this script makes.
 
     python samples/make_samples.py           # writes samples/episodes, samples/clips, samples/builds
-    python samples/make_samples.py --check   # writes nothing; exit code 1 where something differs
+    python samples/make_samples.py --check   # writes nothing; exit code 1 if something differs
 
 Needs what requirements/samples.txt lists, and the program flite.
 """
@@ -23,8 +23,8 @@ from recording import SAMPLE_RATE_HZ, Recording, dump_truth, write_recording
 FOLDER = Path(__file__).parent
 RECORDINGS: tuple[Callable[[], Recording], ...] = (episode, clip, build_low_flow, build_high_flow)
 
-# What encoding, or another release of the drawing library, may change. Chosen here: a frame that is one late, or a
-# sentence that starts 10 ms late, is beyond them.
+# Tolerances for encoding and for other releases of the drawing library. Chosen here: a frame that is one frame late, or
+# a sentence that starts 10 ms late, exceeds them.
 PICTURE_TOLERANCE = 8.0  # mean absolute difference of a frame, of 255
 SOUND_TOLERANCE = 0.25  # RMS of the difference over RMS of the sound
 
@@ -40,7 +40,7 @@ def make(recording: Recording) -> None:
 
 
 def differences(recording: Recording) -> Iterator[str]:
-    """What of the files on disk is not what `make` would write, a sentence each."""
+    """Yield a sentence for each difference between the files on disk and what `make` would write."""
     path = FOLDER / recording.path
     if not path.exists():
         yield f"{path}: missing; run make_samples.py without --check."
@@ -92,7 +92,7 @@ def _sidecar(recording: Recording, path: Path) -> dict[str, object]:
 
 
 def main() -> int:
-    """Exit code: 0, or 1 where `--check` finds a difference."""
+    """Make or check the samples; return the exit code, 1 if `--check` finds a difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check

@@ -10,7 +10,7 @@ from recording import Clock, Picture, Truth
 
 @dataclass(frozen=True)
 class Shot:
-    """One take. `draw(seconds)` is its picture so many seconds after it first shows.
+    """One take. `draw(seconds)` returns its picture this many seconds after it first appears.
 
     `first_frame` is where the shot begins; with a dissolve or a fade of `transition_frames` into it, that is the
     transition's middle.
@@ -24,12 +24,12 @@ class Shot:
 
     @property
     def visible_from(self) -> int:
-        """The first frame that holds anything of the shot (of a fade: the first darkened frame before it)."""
+        """The first frame that shows any of the shot (for a fade: the first darkened frame before it)."""
         return self.first_frame - self.transition_frames // 2
 
     @property
     def alone_from(self) -> int:
-        """The first frame that shows this shot and nothing of the one before."""
+        """The first frame that shows only this shot."""
         return self.visible_from + self.transition_frames
 
 
@@ -42,7 +42,7 @@ class Montage:
     clock: Clock
 
     def picture(self, frame: int) -> Picture:
-        """What frame 0, 1, 2 … shows."""
+        """Return the picture of frame 0, 1, 2 …"""
         index = max(i for i, shot in enumerate(self.shots) if shot.visible_from <= frame)
         shot = self.shots[index]
         if frame >= shot.alone_from:
@@ -59,12 +59,12 @@ class Montage:
         return shot.draw(float((frame - shot.visible_from) / self.clock.frame_rate))
 
     def span_s(self, index: int) -> tuple[float, float]:
-        """Half-open time of shot `index`; a dissolve or fade is shared at its middle."""
+        """Return the half-open time span of shot `index`; a dissolve or fade is divided at its middle."""
         ends = [shot.first_frame for shot in self.shots[1:]] + [self.n_frames]
         return self.clock.pts_s(self.shots[index].first_frame), self.clock.pts_s(ends[index])
 
     def truth(self) -> Truth:
-        """The fields `shots` and `transitions` of a truth file."""
+        """Return the fields `shots` and `transitions` of a truth file."""
         shots = []
         for index, shot in enumerate(self.shots):
             start_s, end_s = self.span_s(index)

@@ -15,7 +15,7 @@ SWAY_DEGREES = 0.6  # a camera held by hand
 
 @dataclass(frozen=True)
 class Portrait:
-    """A photograph (BGR) and where its face lies, brow to chin and cheek to cheek, measured on the photograph."""
+    """A photograph (BGR) and the box of its face, brow to chin and cheek to cheek, in pixels of the photograph."""
 
     person: str
     picture: NDArray[np.uint8]
@@ -23,21 +23,21 @@ class Portrait:
 
 
 def grace_hopper() -> Portrait:
-    """US Navy portrait, 1984, as matplotlib ships it; 512 x 600."""
+    """Return the US Navy portrait of 1984 that matplotlib ships; 512 x 600."""
     path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     return Portrait("grace-hopper", np.asarray(picture, np.uint8), (172.0, 130.0, 364.0, 326.0))
 
 
 def eileen_collins() -> Portrait:
-    """NASA portrait, 1992, as scikit-image ships it; 512 x 512."""
+    """Return the NASA portrait of 1992 that scikit-image ships; 512 x 512."""
     picture = np.ascontiguousarray(data.astronaut()[..., ::-1])
     return Portrait("eileen-collins", picture, (177.0, 60.0, 275.0, 184.0))
 
 
 @dataclass(frozen=True)
 class Framing:
-    """Where a camera looks: the middle of its view and the view's width, in pixels of the photograph."""
+    """The view of a camera: its middle and width, in pixels of the photograph."""
 
     x: float
     y: float
@@ -55,13 +55,13 @@ class CameraMove:
     size: tuple[int, int] = (WIDTH, HEIGHT)
 
     def take(self, seconds: float) -> Picture:
-        """The view so many seconds into the move, BGR of `size`."""
+        """Return the view this many seconds into the move, BGR of `size`."""
         matrix, border = self._matrix(seconds), cv2.BORDER_REFLECT
         view = cv2.warpAffine(self.portrait.picture, matrix, self.size, flags=cv2.INTER_CUBIC, borderMode=border)
         return np.asarray(view, np.uint8)
 
     def face_xyxy(self, seconds: float) -> Box:
-        """The upright box around the face, in pixels of the view."""
+        """Return the upright box around the face, in pixels of the view."""
         x1, y1, x2, y2 = self.portrait.face_xyxy
         corners = np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]])
         seen = cv2.transform(corners, self._matrix(seconds))[0]
@@ -83,19 +83,19 @@ class CameraMove:
 
 @dataclass(frozen=True)
 class TwoUp:
-    """Two camera moves side by side, each 318 px wide, a dark line between."""
+    """Two camera moves side by side, each 318 px wide, with a dark line between them."""
 
     left: CameraMove
     right: CameraMove
 
     def take(self, seconds: float) -> Picture:
-        """Both views in one picture."""
+        """Return both views in one picture."""
         line = np.full((HEIGHT, WIDTH - 2 * self.left.size[0], 3), 24, np.uint8)
         return np.hstack([self.left.take(seconds), line, self.right.take(seconds)])
 
 
 def landscape(seconds: float, dusk: bool, title: str = "") -> Picture:
-    """Hills under a wide sky, drifting past; nobody in it."""
+    """Return drifting hills under a wide sky, without people."""
     rows = np.linspace(0, 1, HEIGHT)[:, None]
     high, low = ((96, 52, 58), (120, 150, 236)) if dusk else ((196, 140, 74), (226, 214, 190))
     picture = np.repeat((rows * np.array(low) + (1 - rows) * np.array(high))[:, None], WIDTH, axis=1).astype(np.uint8)

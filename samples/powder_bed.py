@@ -1,4 +1,4 @@
-"""What a camera over a powder bed sees: a melt pool that scans, spatters that glow, the recoater's blue light."""
+"""Draw a powder bed as a camera sees it: the scanning melt pool, glowing spatters, the recoater's blue light."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ Box = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels, the last two exclus
 Light = NDArray[np.float32]
 
 DIFFERENCE = 20  # gray levels between two frames that count as a change
-# How bright a spatter is on the frames it lives. It comes as an ember too faint to be a change; each later step is far
-# above DIFFERENCE over the whole body. So wherever a change is found, the earlier frame holds the spatter.
+# Brightness of a spatter on its frames. It starts as an ember that is too faint to be a change; each later step is far
+# above DIFFERENCE over the whole body. So wherever a change is found, the earlier frame shows the spatter.
 GLOW = (0.06, 0.6, 1.0, 0.45)
 DILATIONS = 3
 HOT = np.array((0.52, 0.80, 1.0), np.float32)  # BGR of glowing metal: never more blue than green and red together
@@ -20,7 +20,7 @@ AMBIENT_BLUE = np.array((44, 12, 8), np.float32)
 LAMP_BLUE = np.array((250, 96, 76), np.float32)
 PICTURE: Box = (0, 0, WIDTH, HEIGHT)
 RECOATING_FRAMES = 42
-FADE_FRAMES = 14  # slow enough that the light's own coming and going stays below DIFFERENCE
+FADE_FRAMES = 14  # slow enough that fading the light in and out stays below DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Spatter:
 
     @property
     def frames(self) -> range:
-        """The frames on which it is there, the ember's first."""
+        """The frames that show the spatter, starting with the ember."""
         return range(self.first_frame, self.first_frame + len(GLOW))
 
     def light(self, frame: int, window: Box = PICTURE) -> Light:
-        """Its own light alone, float32 (rows, columns of the window), 0 where it is not."""
+        """Return the light of this spatter alone, float32 (rows, columns of the window), 0 elsewhere."""
         x1, y1, x2, y2 = window
         if frame not in self.frames:
             return np.zeros((y2 - y1, x2 - x1), np.float32)
@@ -61,20 +61,20 @@ class Spatter:
 
 @dataclass(frozen=True)
 class Pass:
-    """The laser's work on one layer: it hatches back and forth over `frames`."""
+    """The pass of the laser over one layer: it hatches back and forth during `frames`."""
 
     frames: range
     left: float
     right: float
 
     def pool(self, frame: int) -> tuple[float, float]:
-        """Where the melt pool is."""
+        """Return the position of the melt pool, x and y."""
         done = (frame - self.frames.start) / len(self.frames)
         swing = 2 * abs((frame - self.frames.start) / 18 % 1 - 0.5)
         return self.left + (self.right - self.left) * swing, 60 + 240 * done
 
     def light(self, frame: int, window: Box = PICTURE) -> Light:
-        """The pool's light: a small white core in a faint glow; its steps change less than any spatter's area."""
+        """Return the light of the pool: a small white core in a faint glow; its steps change less than a spatter."""
         x, y = self.pool(frame)
         x1, y1, x2, y2 = window
         rows, columns = np.mgrid[y1:y2, x1:x2].astype(np.float32)
@@ -83,14 +83,14 @@ class Pass:
 
 
 def glowing(light: Light) -> Picture:
-    """Light as hot metal shows it, BGR."""
+    """Return light in the colours of hot metal, BGR."""
     return np.clip(light[..., None] * HOT + np.maximum(light[..., None] - 150, 0) * 0.6 * (1 - HOT), 0, 255).astype(
         np.uint8
     )
 
 
 def recoating(age: int) -> Picture:
-    """The chamber while the recoater crosses it, `age` frames after the blue light began to come up."""
+    """Return the chamber during recoating, `age` frames after the blue light starts to fade in."""
     level = min(1.0, (age + 1) / FADE_FRAMES, (RECOATING_FRAMES - age) / FADE_FRAMES)
     picture = np.full((HEIGHT, WIDTH, 3), AMBIENT_BLUE * level, np.float32)
     if FADE_FRAMES <= age < RECOATING_FRAMES - FADE_FRAMES:
@@ -101,18 +101,18 @@ def recoating(age: int) -> Picture:
 
 
 def glowing_region(light: Light) -> tuple[Box, int]:
-    """Box and area of what is brighter than `DIFFERENCE` on the gray picture."""
+    """Return box and area of the pixels above `DIFFERENCE` on the gray picture."""
     gray = cv2.cvtColor(glowing(light), cv2.COLOR_BGR2GRAY)
     return _extent((gray > DIFFERENCE).astype(np.uint8))
 
 
 def changed_region(earlier: Light, later: Light) -> tuple[Box, int]:
-    """Box and area of what differs, see `changed_mask`."""
+    """Return box and area of the changed pixels, see `changed_mask`."""
     return _extent(changed_mask(earlier, later))
 
 
 def changed_mask(earlier: Light, later: Light) -> NDArray[np.uint8]:
-    """1 where they differ: gray, blurred 5 x 5, above `DIFFERENCE`, dilated `DILATIONS` times by 3 x 3."""
+    """Return 1 where two lights differ: gray, blurred 5 x 5, above `DIFFERENCE`, dilated `DILATIONS` times by 3 x 3."""
     difference = cv2.cvtColor(cv2.absdiff(glowing(earlier), glowing(later)), cv2.COLOR_BGR2GRAY)
     mask = (cv2.GaussianBlur(difference, (5, 5), 0) > DIFFERENCE).astype(np.uint8)
     return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=DILATIONS), np.uint8)

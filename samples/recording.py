@@ -1,4 +1,4 @@
-"""A recording that can be drawn frame by frame, and its way into an MP4 file and back."""
+"""A recording that is drawn frame by frame, and its encoding to MP4."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,13 +25,13 @@ AAC_FRAME_SAMPLES = 1024
 
 @dataclass(frozen=True)
 class Clock:
-    """When the frames of a constant-rate recording are presented."""
+    """The presentation times of the frames of a constant-rate recording."""
 
     frame_rate: Fraction
     first_pts_s: Fraction = Fraction(0)
 
     def pts_s(self, frame: int) -> float:
-        """Presentation time of frame 0, 1, 2 …"""
+        """Return the presentation time of frame 0, 1, 2 …"""
         return float(self.first_pts_s + frame / self.frame_rate)
 
     @property
@@ -66,7 +66,7 @@ class Recording:
         return float(self.n_frames / self.clock.frame_rate)
 
     def full_truth(self) -> Truth:
-        """The truth file: what every sample states, then what is true of this one."""
+        """Return the content of the truth file: the fields of every sample, then those of this one."""
         rate = self.clock.frame_rate
         return {
             "key": self.key,
@@ -83,7 +83,7 @@ class Recording:
 
 
 def write_recording(recording: Recording, path: Path) -> None:
-    """Encode to MP4 (H.264, AAC): one thread, bit-exact flags, its index in front so that it plays while it loads."""
+    """Encode to MP4 (H.264, AAC): one thread, bit-exact flags, the index first so that it plays while it loads."""
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
         video = _add_video_stream(container, recording)
@@ -128,7 +128,7 @@ def _sound_frames(sound: NDArray[np.float32]) -> Iterator[av.AudioFrame]:
 
 
 def dump_truth(truth: Truth) -> str:
-    """JSON for people who read diffs: one line a field, and one line a row where a field is a list of records."""
+    """Return JSON that gives readable diffs: one line per field, and one line per row of a list of records."""
     lines = []
     for name, value in truth.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

@@ -1,4 +1,4 @@
-"""Two synthesised voices, and where each word of a sentence lies in its sound. Needs the program `flite`."""
+"""Synthesise sentences in two voices, with the time of each word. Needs the program `flite`."""
 
 import shutil
 import subprocess
@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 from recording import SAMPLE_RATE_HZ
 
 SPEECH_PEAK = 0.5
-SILENCE_RATIO = 0.01  # -40 dB below the sentence's peak: under it, what flite leaves before and after is cut off
+SILENCE_RATIO = 0.01  # -40 dB below the sentence's peak: quieter sound at the start and end is cut off
 WINDOW_S = 0.005
 
 
 class VoiceError(RuntimeError):
-    """The synthesiser is not installed, or its phones do not fit the words."""
+    """The synthesiser is not installed, or its phones do not match the words."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A sentence's sound: float32 mono at 48 kHz, no silence around it; words as (word, start_s, end_s) within it."""
+    """The sound of a sentence: float32 mono at 48 kHz without silence around it; words as (word, start_s, end_s)."""
 
     samples: NDArray[np.float32]
     words: list[tuple[str, float, float]]
 
     @property
     def duration_s(self) -> float:
-        """Seconds, to the sample."""
+        """Exact duration in seconds."""
         return len(self.samples) / SAMPLE_RATE_HZ
 
 
 def speak(text: str, voice: str) -> Utterance:
-    """`text` (lower case, no punctuation) in a flite voice such as `slt` or `rms`.
+    """Synthesise `text` (lower case, no punctuation) in a flite voice such as `slt` or `rms`.
 
     Raises:
-        VoiceError: flite is not installed, or it says the sentence with other phones than its words.
+        VoiceError: flite is not installed, or it uses other phones for the sentence than for its words.
     """
     if shutil.which("flite") is None:
         raise VoiceError("the program flite is not on the path; on Debian: apt-get install flite.")
@@ -72,8 +72,8 @@ def _word_spans(text: str, voice: str, phones: list[str]) -> list[tuple[str, flo
     with tempfile.TemporaryDirectory() as folder:
         for word in text.split():
             n_phones = sum(phone != "pau" for phone in _flite(word, voice, "-ps", Path(folder) / "word.wav"))
-            here = spoken[used : used + n_phones]
-            spans.append((word, starts_s[here[0]], ends_s[here[-1]]))
+            of_word = spoken[used : used + n_phones]
+            spans.append((word, starts_s[of_word[0]], ends_s[of_word[-1]]))
             used += n_phones
     if used != len(spoken):
         raise VoiceError(f"{text!r}: {len(spoken)} phones in the sentence, {used} in its words; word it differently.")

@@ -1,4 +1,4 @@
-"""Six painted scenes of a workshop, each another place, each in motion."""
+"""Paint six scenes of a workshop, each at another place and in motion."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ Colour = tuple[float, float, float]  # BGR
 
 @cache
 def _surface(seed: int, colour: Colour, grain_px: int) -> NDArray[np.uint8]:
-    """A stained wall or floor, 960 x 540, soft enough to compress."""
+    """Return a stained wall or floor, 960 x 540, soft enough to compress."""
     rng = np.random.default_rng(seed)
     stains = rng.normal(size=(540 // grain_px, 960 // grain_px, 1)).astype(np.float32)
     stains = cv2.resize(stains, (960, 540), interpolation=cv2.INTER_CUBIC)[..., None]
@@ -25,7 +25,7 @@ def _view(surface: NDArray[np.uint8], x: float, y: float) -> Picture:
 
 
 def _box(picture: Picture, x: float, y: float, width: float, height: float, colour: Colour) -> None:
-    """A filled rectangle with a darker edge; in sixteenths of a pixel, so that slow motion does not stutter."""
+    """Draw a filled rectangle with a darker edge, in sixteenths of a pixel so that slow motion is smooth."""
     corners = [(round(x * 16), round(y * 16)), (round((x + width) * 16), round((y + height) * 16))]
     outline = np.array(
         [corners[0], (corners[1][0], corners[0][1]), corners[1], (corners[0][0], corners[1][1])], np.int32
@@ -35,7 +35,7 @@ def _box(picture: Picture, x: float, y: float, width: float, height: float, colo
 
 
 def conveyor(seconds: float) -> Picture:
-    """Cartons ride to the left on a belt."""
+    """Paint cartons that move to the left on a belt."""
     picture = _view(_surface(1, (150, 138, 120), 40), 60 + 12 * np.sin(seconds), 40)
     cv2.rectangle(picture, (0, 236), (WIDTH, 300), (52, 48, 46), -1)
     for mark in range(9):
@@ -49,7 +49,7 @@ def conveyor(seconds: float) -> Picture:
 
 
 def gears(seconds: float) -> Picture:
-    """Three wheels turn into one another."""
+    """Paint three gears that turn."""
     picture = _view(_surface(2, (86, 104, 62), 54), 100, 60)
     wheels = ((206, 190, 104, 16, 1.0, (70, 160, 224)), (404, 172, 84, 13, -16 / 13, (190, 190, 196)))
     for x, y, radius, teeth, speed, colour in (*wheels, (536, 252, 54, 8, 2.0, (96, 92, 210))):
@@ -65,7 +65,7 @@ def gears(seconds: float) -> Picture:
 
 
 def tool_wall(seconds: float) -> Picture:
-    """A pan along tools that hang on a wall."""
+    """Paint a pan along tools that hang on a wall."""
     picture = _view(_surface(3, (120, 164, 196), 30), 40 + 30 * seconds, 80)
     for tool in range(9):
         x = 60 + tool * 130 - 70 * seconds
@@ -76,7 +76,7 @@ def tool_wall(seconds: float) -> Picture:
 
 
 def press(seconds: float) -> Picture:
-    """A press comes down on sheet metal and goes up again."""
+    """Paint a press that comes down on sheet metal and goes up again."""
     picture = _view(_surface(4, (74, 66, 70), 46), 80, 60)
     down = 70 * (0.5 - 0.5 * np.cos(2.4 * seconds))
     _box(picture, 276, -20, 88, 120 + down, (170, 174, 180))
@@ -89,7 +89,7 @@ def press(seconds: float) -> Picture:
 
 
 def aisle(seconds: float) -> Picture:
-    """A walk down an aisle of shelves."""
+    """Paint a walk down an aisle of shelves."""
     picture = _view(_surface(5, (176, 170, 158), 60), 120, 70)
     colours = ((88, 130, 70), (70, 92, 176), (160, 118, 60), (92, 160, 190))
     for bay in reversed(range(7)):
@@ -105,7 +105,7 @@ def aisle(seconds: float) -> Picture:
 
 
 def bench(seconds: float) -> Picture:
-    """Parts on a bench, looked at from above while the view turns a little."""
+    """Paint parts on a bench from above, while the view turns slightly."""
     picture = _view(_surface(6, (60, 96, 142), 34), 100, 80)
     rng = np.random.default_rng(7)
     for part in range(14):

@@ -15,7 +15,7 @@ CROPS_PER_DATASET = 10_000
 
 
 def picture(number: int, size: tuple[int, int] = (60, 48)) -> NDArray[np.uint8]:
-    """BGR, uint8 (height, width, 3): a gradient, and a bright square whose place tells the number."""
+    """BGR, uint8 (height, width, 3): a gradient, with a bright square whose place depends on the number."""
     width, height = size
     rows, columns = np.mgrid[:height, :width]
     pixels = np.stack([rows, columns, rows + columns], axis=2).astype(np.uint8) + 20
@@ -25,19 +25,19 @@ def picture(number: int, size: tuple[int, int] = (60, 48)) -> NDArray[np.uint8]:
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """As the extraction stores it."""
+    """Encode a picture as the extraction does."""
     return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
 def jpegs(n: int, first: int = 0) -> list[bytes]:
-    """Of n different pictures."""
+    """Return the JPEGs of n different pictures."""
     return [jpeg(picture(number)) for number in range(first, first + n)]
 
 
 def write_crops_file(
     path: Path, build: str, crops: Sequence[bytes], per_dataset: int = CROPS_PER_DATASET, padded: bool = False
 ) -> Path:
-    """`{build}_{n}`: JPEGs as uint8 of variable length, gzip; padded: all of one length, as older writers did."""
+    """Write datasets `{build}_{n}` of JPEGs, gzip: uint8 of variable length, or padded to one length."""
     with h5py.File(path, "w") as file:
         for start in range(0, len(crops), per_dataset):
             some, name = crops[start : start + per_dataset], f"{build}_{start // per_dataset}"
@@ -45,13 +45,13 @@ def write_crops_file(
                 file.create_dataset(name, data=np.array(some), compression="gzip")
                 continue
             dataset = file.create_dataset(name, (len(some),), h5py.vlen_dtype(np.uint8), compression="gzip")
-            for index, one in enumerate(some):
-                dataset[index] = np.frombuffer(one, np.uint8)
+            for index, crop in enumerate(some):
+                dataset[index] = np.frombuffer(crop, np.uint8)
     return path
 
 
 def events(build: str, layers: Sequence[int], per_dataset: int = CROPS_PER_DATASET) -> pl.DataFrame:
-    """Those columns of `spatter_schemas.SpatterEvents` that tell where a crop lies; a row for each of `layers`."""
+    """Return the columns of `spatter_schemas.SpatterEvents` that locate a crop; one row for each of `layers`."""
     numbers = range(len(layers))
     return pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Builds as tables: crops with boxes, measures, probabilities and embeddings, and pictures of spatter, all made up."""
+"""Synthetic builds: tables of crops with boxes, measurements, probabilities and embeddings; pictures of spatter."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ FRAME_S = 0.04
 def events_of(
     clip: str, layers: list[int], area_px: list[float] | None = None, eccentricity: list[float] | None = None
 ) -> pl.DataFrame:
-    """Columns of `spatter_schemas.SpatterEvents` that prediction and what follows it read; one crop a frame."""
+    """Return the columns of `spatter_schemas.SpatterEvents` that later steps read; one crop per frame."""
     n_crops = len(layers)
     area = area_px or [3000.0] * n_crops
     return pl.DataFrame(
@@ -37,7 +37,7 @@ def events_of(
 def predictions_of(
     clip: str, probability: list[float | None], embeddings: np.ndarray | None = None, model: str = MODEL
 ) -> pl.DataFrame:
-    """Rows of `spatter_schemas.SpatterPredictions`; without a probability a crop is all black."""
+    """Return rows of `spatter_schemas.SpatterPredictions`; a crop without a probability is all black."""
     embeddings = np.zeros((len(probability), 2), np.float32) if embeddings is None else embeddings
     return spatter_schemas.SpatterPredictions.validate(
         pl.DataFrame(

@@ -1,4 +1,4 @@
-"""The index of all builds' crops: where each lies, what it is labelled, whether it is usable, which part it is in."""
+"""Index the crops of all builds: where each is stored, its label, whether it is usable, and its part in each split."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from vidassets.errors import ArtifactDamaged, VidassetsError
 from vidassets.schemas.spatter import SpatterIndex
 from vidassets.spatter.dataset.labels import BuildLabels
 from vidassets.spatter.dataset.splits import USABLE, with_splits
-from vidassets.spatter.dataset.stored_crops import MEND, StoredCrops
+from vidassets.spatter.dataset.stored_crops import FIX, StoredCrops
 from vidassets.spatter.dataset.transforms import decode_crop, exclusion
 
 SEED = 1234
-# Chosen here: some MB of JPEGs in memory at once, whatever the length of the recording.
+# JPEGs to read at once, a few MB for a recording of any length. Chosen here.
 SCAN_CROPS = 512
 EXPORTED = ("file", "dataset", "ds_idx", "label", "build", "layer", "split_random", "split_layer", "split_build")
 
@@ -26,8 +26,8 @@ class BuildCrops:
 
     Args:
         build: partition key.
-        file: how the index is to name the crops file: its URI in the store.
-        path: where it lies on this machine.
+        file: name of the crops file in the index: its URI in the store.
+        path: local copy of the crops file.
         events: `spatter_schemas.SpatterEvents` of the same extraction.
     """
 
@@ -43,30 +43,30 @@ def index_crops(
     seed: int = SEED,
     on_refused: Callable[[str, VidassetsError], None] | None = None,
 ) -> pl.DataFrame:
-    """One row per crop of every build; columns in `spatter_schemas.SpatterIndex`, sorted by build and event.
+    """Return one row per crop of every build; columns in `spatter_schemas.SpatterIndex`, sorted by build and event.
 
-    Every crop is decoded once, to leave out what does not decode or is black all over. A build that is in no label,
-    or without a gas flow, has null labels and is in no split.
+    Every crop is decoded once, to exclude crops that do not decode or are all black. A build that is not in `labels`
+    or has no gas flow gets null labels and is in no split.
 
     Args:
-        builds: taken one by one, in any order.
+        builds: read one at a time, in any order.
         labels: by build.
         seed: of the splits.
-        on_refused: told of a build that cannot be read, and why; without it the error is raised, with it the others
-            are done.
+        on_refused: called with a build that cannot be read and the error, and the build is skipped; None raises the
+            error.
 
     Raises:
-        ArtifactMissing, ArtifactDamaged, NotACropsFile: a crops file is gone, broken, not ours, or of another
-            extraction than its events.
+        ArtifactMissing, ArtifactDamaged, NotACropsFile: a crops file is missing, damaged, of another form, or from
+            another extraction than its events.
     """
     rows = []
-    for one in builds:
+    for crops in builds:
         try:
-            rows.append(_rows(one, labels.get(one.build, BuildLabels())))
+            rows.append(_rows(crops, labels.get(crops.build, BuildLabels())))
         except VidassetsError as error:
             if on_refused is None:
                 raise
-            on_refused(one.build, error)
+            on_refused(crops.build, error)
     table = pl.concat([SpatterIndex.create_empty().drop("split_random", "split_layer", "split_build"), *rows])
     return with_splits(table.sort("build", "event_index"), seed).select(SpatterIndex.column_names())
 
@@ -98,16 +98,17 @@ def _rows(crops: BuildCrops, labels: BuildLabels) -> pl.DataFrame:
 
 
 def _check_same_extraction(crops: BuildCrops, events: pl.DataFrame, stored: StoredCrops) -> None:
-    told = {
+    # Size of each dataset according to the events, and whether they refer to each of its crops once and in order.
+    expected = {
         dataset: (rows.height, rows["ds_idx"].to_list() == list(range(rows.height)))
         for (dataset,), rows in events.group_by("dataset", maintain_order=True)
     }
     found = stored.datasets(crops.file)
-    sizes = {name: stored.size(crops.file, name) for name in told if name in found}
-    if set(told) != set(found) or any((sizes[name], True) != told[name] for name in told):
+    sizes = {name: stored.size(crops.file, name) for name in expected if name in found}
+    if set(expected) != set(found) or any((sizes[name], True) != expected[name] for name in expected):
         raise ArtifactDamaged(
             f"{crops.file}: holds {sum(sizes.values())} of the {events.height} crops of {crops.build}'s events, in "
-            f"the datasets {', '.join(found[:5]) or 'none'}: it is not of the same extraction. {MEND}"
+            f"the datasets {', '.join(found[:5]) or 'none'}: it is not of the same extraction. {FIX}"
         )
 
 
@@ -118,7 +119,7 @@ def _exclusions(stored: StoredCrops, file: str, dataset: str, size: int) -> Iter
 
 
 def exclusion_counts(index: pl.DataFrame) -> pl.DataFrame:
-    """How many crops of each build are used, and how many are not for which reason.
+    """Return how many crops of each build are used, and how many are not used for each reason.
 
     Columns: build, reason ("used", "not labelled", or as in `excluded`), crops; sorted.
     """
@@ -127,11 +128,11 @@ def exclusion_counts(index: pl.DataFrame) -> pl.DataFrame:
 
 
 def images_csv(index: pl.DataFrame, seed: int | None = SEED) -> bytes:
-    """The usable crops as CSV: file, dataset, ds_idx, label, build, layer and the splits.
+    """Return the usable crops as CSV: file, dataset, ds_idx, label, build, layer and the splits.
 
     Args:
         index: `spatter_schemas.SpatterIndex`.
-        seed: of the order (`images.csv`); None keeps the index's (`unshuffled_images.csv`).
+        seed: of the random order (`images.csv`); None keeps the order of the index (`unshuffled_images.csv`).
     """
     rows = index.filter(USABLE).select(EXPORTED)
     if seed is not None:

@@ -1,7 +1,7 @@
-"""Which crops a model learns from, is chosen by, and is judged on: by crop, by layer, by build.
+"""Split crops into training, validation and test: by crop, by layer and by build.
 
-Crops of one layer show the same particles a frame apart and the same light: where they stand in two parts, the test
-repeats what was learnt. So groups are kept whole, and every part holds both classes.
+Crops of one layer show the same particles one frame apart in the same light. If they are in two parts, the test repeats
+what was learned. The splits by layer and by build therefore keep groups whole, and every part contains both classes.
 """
 
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ from vidassets.errors import InvalidSetting, OneClassOnly
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)
-# Chosen here: of so many orders of the groups, the first that comes nearest to the shares. Among three builds of
-# unlike length, one order alone may leave the shortest to learn from.
+# Random orders of the groups to try; the first one closest to the shares is used. With three builds of different
+# lengths, a single order might leave only the shortest for training. Chosen here.
 DRAWS = 32
-# What a split keeps whole; none is the split by crop.
+# The columns that identify the groups a split keeps whole; none for the split by crop.
 GROUPS_OF_SPLIT = {"split_build": ["build"], "split_layer": ["build", "layer"], "split_random": []}
 USABLE = pl.col("label").is_not_null() & pl.col("excluded").is_null()
 
 
 @dataclass(frozen=True)
 class SplitAdvice:
-    """The column of the index to judge a model by, and why."""
+    """The split column of the index by which to evaluate a model, and the reason."""
 
     split: str
     reason: str
 
 
 def with_splits(crops: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """The same rows with `split_random`, `split_layer`, `split_build`: train, validation, test; 60/20/20 of the crops,
-    by build 60/20/20 of crops and builds, each for half.
+    """Return the rows with the columns `split_random`, `split_layer` and `split_build`: train, validation or test.
 
-    Null are crops without a label, excluded ones, and the whole column where it cannot be made: a class has fewer
-    than three groups. The same seed and rows give the same splits; each class is split for itself.
+    The shares are 60/20/20 of the crops; by build, the number of builds counts for one half. Each class is split
+    separately. Crops that are unlabelled or excluded are null. A column is all null if a class has fewer than three
+    groups. The same seed and rows give the same splits.
 
     Args:
         crops: columns build, layer, label, excluded.
@@ -51,6 +51,7 @@ def with_splits(crops: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _crop_parts(usable: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return row and part of each usable crop, split by crop."""
     rng = np.random.default_rng(seed)
     parts = [
         pl.DataFrame({"row": rng.permutation(rows["row"].to_numpy()), "part": _shared_out(rows.height)})
@@ -60,6 +61,8 @@ def _crop_parts(usable: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _group_parts(usable: pl.DataFrame, keys: list[str], seed: int) -> pl.DataFrame:
+    """Return row and part of each usable crop, with the groups identified by `keys` kept whole."""
+    # One row per class and group: the rows of its crops and their number n.
     groups = usable.group_by("label", *keys).agg("row", n=pl.len()).sort("label", *keys)
     n_groups = groups["label"].value_counts()["count"].to_list()
     if min(n_groups, default=0) < len(PARTS):
@@ -67,9 +70,10 @@ def _group_parts(usable: pl.DataFrame, keys: list[str], seed: int) -> pl.DataFra
     rng = np.random.default_rng(seed)
     split = []
     for _, of_class in groups.group_by("label", maintain_order=True):
+        # Assign parts to DRAWS random orders of the class's groups; keep the order that is closest to the shares.
         draws = [of_class[rng.permutation(of_class.height)] for _ in range(DRAWS)]
         drawn = [(shuffled, _parts_of_groups(_weights(shuffled["n"].to_list(), keys))) for shuffled in draws]
-        shuffled, (parts, _) = min(drawn, key=lambda draw: draw[1].away)
+        shuffled, (parts, _) = min(drawn, key=lambda draw: draw[1].deviation)
         split.append(shuffled.with_columns(part=pl.Series(parts)))
     return pl.concat(split).select("row", "part").explode("row")
 
@@ -84,51 +88,57 @@ def _shared_out(n: int) -> list[str]:
 
 
 def _weights(sizes: list[int], keys: list[str]) -> list[float]:
-    """What each group counts in the shares: its crops; a build also as one of so many.
+    """Return the weight of each group in the shares: its crops; for builds, the mean of crop share and build share.
 
-    By crops alone one long build would be all that is learned from, and what sets it apart from the long build of the
-    other class, be it the exposure, would pass for gas flow.
+    With crops alone, one long build of each class could be all the training data, and the model might learn any
+    difference between these two builds, such as the exposure, instead of the gas flow.
     """
     if keys != GROUPS_OF_SPLIT["split_build"]:
         return [float(size) for size in sizes]
     return [(size / sum(sizes) + 1 / len(sizes)) / 2 for size in sizes]
 
 
-class _Drawn(NamedTuple):
-    """The part of each group, and how much of their weight is not where the shares want it."""
+class _Assignment(NamedTuple):
+    """The part of each group, and by how much weight the parts deviate from their shares in total."""
 
     parts: list[str]
-    away: float
+    deviation: float
 
 
-def _parts_of_groups(sizes: Sequence[float]) -> _Drawn:
-    """To each group, in order, the part that lacks most; the last groups go to parts that have none yet.
+def _parts_of_groups(sizes: Sequence[float]) -> _Assignment:
+    """Assign each group, in order, to the part that lacks most; the last groups go to parts that are still empty.
 
     >>> _parts_of_groups([10, 10, 10, 10, 10])
-    _Drawn(parts=['train', 'train', 'train', 'validation', 'test'], away=0.0)
+    _Assignment(parts=['train', 'train', 'train', 'validation', 'test'], deviation=0.0)
     """
+    # The weight that each part still lacks.
     lacks = {part: share * sum(sizes) for part, share in zip(PARTS, SHARES, strict=True)}
     empty, parts = list(PARTS), []
     for index, size in enumerate(sizes):
-        part = max(empty if len(sizes) - index <= len(empty) else PARTS, key=lambda one: lacks[one])
+        # Once there are only as many groups left as empty parts, choose among the empty parts.
+        candidates = empty if len(sizes) - index <= len(empty) else PARTS
+        part = max(candidates, key=lambda candidate: lacks[candidate])
         lacks[part] -= size
-        empty = [one for one in empty if one != part]
+        empty = [other for other in empty if other != part]
         parts.append(part)
-    return _Drawn(parts, sum(abs(lack) for lack in lacks.values()))
+    return _Assignment(parts, sum(abs(lack) for lack in lacks.values()))
 
 
 def advised_split(index: pl.DataFrame) -> SplitAdvice:
-    """The strictest split that could be made: by build, else by layer, else by crop, with what that means."""
+    """Return the strictest available split: by build, else by layer, else by crop, with the reason."""
     if _is_made(index, "split_build"):
-        return SplitAdvice("split_build", "The test holds builds that the model never saw: as a new build will be.")
-    few = "A class has fewer than three builds, so no split by build holds both classes in every part."
+        return SplitAdvice(
+            "split_build", "The test contains only builds that the model has never seen, like any new build."
+        )
+    few = "A class has fewer than three builds, so no split by build has both classes in every part."
     if _is_made(index, "split_layer"):
         return SplitAdvice(
-            "split_layer", f"{few} The test holds layers that were never seen, of builds that were: label more builds."
+            "split_layer",
+            f"{few} The test contains unseen layers of builds that were seen in training. Label more builds.",
         )
     return SplitAdvice(
         "split_random",
-        f"{few} The same holds for layers. Crops of one layer stand on both sides of the split by crop: its accuracy "
+        f"{few} The same holds for layers. The split by crop has crops of one layer in several parts, so its accuracy "
         "is too good. Label more builds.",
     )
 
@@ -138,10 +148,10 @@ def _is_made(index: pl.DataFrame, split: str) -> bool:
 
 
 def check_both_classes(index: pl.DataFrame) -> None:
-    """Nothing, where usable crops of low and of high flow are there.
+    """Check that there are usable crops of low and of high flow.
 
     Raises:
-        OneClassOnly: a class is missing; names the builds of the other.
+        OneClassOnly: a class is missing; the message names the builds of the other.
     """
     usable = index.filter(USABLE)
     if usable["label"].n_unique() == 2:
@@ -160,30 +170,32 @@ def check_both_classes(index: pl.DataFrame) -> None:
 
 
 def crops_of(index: pl.DataFrame, split: str, part: str) -> pl.DataFrame:
-    """The rows of one part, in the index's order.
+    """Return the rows of one part, in the order of the index.
 
     Raises:
-        InvalidSetting: no such split or part, or a split that could not be made.
+        InvalidSetting: the split or part does not exist, or the index does not have this split.
     """
     if split not in GROUPS_OF_SPLIT or part not in PARTS:
         raise InvalidSetting(
-            f"split {split}, part {part}: take one of {', '.join(GROUPS_OF_SPLIT)} and of {', '.join(PARTS)}."
+            f"split {split}, part {part}: use one of {', '.join(GROUPS_OF_SPLIT)} and one of {', '.join(PARTS)}."
         )
     if not _is_made(index, split):
-        raise InvalidSetting(f"{split} could not be made of this index: take {advised_split(index).split}.")
+        raise InvalidSetting(
+            f"this index has no {split}: a class has too few groups. Use {advised_split(index).split}."
+        )
     return index.filter(pl.col(split) == part)
 
 
 def with_class_share(crops: pl.DataFrame, high_share: float, seed: int) -> pl.DataFrame:
-    """As many of the rows as there can be with this share of high flow; none twice, order kept.
+    """Return the largest selection of rows with this share of high flow, in their order and without repeats.
 
     Args:
         crops: column label, without nulls.
-        high_share: above 0, below 1: high among all.
-        seed: of which rows of the class that is too many are left out.
+        high_share: share of high flow, above 0 and below 1.
+        seed: of the choice of surplus rows to leave out.
 
     Raises:
-        InvalidSetting: a share that is not between 0 and 1.
+        InvalidSetting: the share is not between 0 and 1.
         OneClassOnly: a class has no crop.
     """
     if not 0 < high_share < 1:
@@ -191,6 +203,7 @@ def with_class_share(crops: pl.DataFrame, high_share: float, seed: int) -> pl.Da
     rows = {label: np.flatnonzero(crops["label"].to_numpy() == label) for label in (0, 1)}
     if missing := [label for label, found in rows.items() if not len(found)]:
         raise OneClassOnly(f"no crop of class {missing[0]} among {crops.height}: a share of classes needs both.")
+    # The total is limited by the class that is scarce for this share; draw each class's part of it without replacement.
     wanted = {0: 1 - high_share, 1: high_share}
     total = min(len(rows[label]) / wanted[label] for label in rows)
     rng = np.random.default_rng(seed)
@@ -199,7 +212,7 @@ def with_class_share(crops: pl.DataFrame, high_share: float, seed: int) -> pl.Da
 
 
 def split_counts(index: pl.DataFrame) -> pl.DataFrame:
-    """How many crops, layers and builds each part of each split holds, by class; to be shown beside a result."""
+    """Return the number of crops, layers and builds of each class in each part of each split."""
     of_split = [
         index.filter(pl.col(split).is_not_null())
         .group_by(pl.lit(split).alias("split"), pl.col(split).alias("part"), "label")

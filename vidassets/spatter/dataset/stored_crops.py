@@ -1,4 +1,4 @@
-"""JPEGs of crops files, read a few at a time by many processes: each keeps its own files open."""
+"""Read JPEGs from crops files, a few at a time; each process keeps its own files open."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from vidassets.errors import ArtifactDamaged, ArtifactMissing, NotACropsFile
 
 Jpeg = NDArray[np.uint8] | bytes
-MEND = "Extract its crops again: `vidassets run --force --select spatter_crops`."
+FIX = "Extract its crops again: `vidassets run --force --select spatter_crops`."
 
 
 class StoredCrops:
-    """Reads crops files; opens each when it is first needed, and anew in a process that was forked or spawned.
+    """Reads crops files; opens each on first use, and again in a process that was forked or spawned.
 
     Args:
-        files: where each file lies on this machine, by the name that the index has for it; a name without an entry
-            is a path itself.
+        files: local path of each file, by its name in the index; a name without an entry is itself a path.
     """
 
     def __init__(self, files: Mapping[str, Path] | None = None) -> None:
@@ -40,14 +39,14 @@ class StoredCrops:
         self._datasets: dict[tuple[str, str], Any] = {}
 
     def close(self) -> None:
-        """Close what this process has opened; a later read opens it again."""
+        """Close the files that this process has opened; a later read opens them again."""
         opened = self._opened.values() if self._process == os.getpid() else ()
         for file in opened:
             file.close()
         self._forget()
 
     def size(self, file: str, dataset: str) -> int:
-        """How many crops a dataset holds.
+        """Return the number of crops in a dataset.
 
         Raises:
             ArtifactMissing, ArtifactDamaged, NotACropsFile: as for `jpegs`.
@@ -55,7 +54,7 @@ class StoredCrops:
         return len(self._dataset(file, dataset))
 
     def datasets(self, file: str) -> list[str]:
-        """The names of a file's datasets.
+        """Return the names of a file's datasets.
 
         Raises:
             ArtifactMissing, ArtifactDamaged: as for `jpegs`.
@@ -64,19 +63,17 @@ class StoredCrops:
             return list(self._file(file))
 
     def jpegs(self, file: str, dataset: str, which: slice | NDArray[np.int64]) -> list[Jpeg]:
-        """Some crops of a dataset, in order.
-
-        Many at once cost less than one by one.
+        """Return some crops of a dataset, in order; reading many at once is cheaper than one by one.
 
         Args:
-            file: as the index names it.
-            dataset: of the file.
-            which: a slice, or indices, ascending, none twice.
+            file: name of the file in the index.
+            dataset: name of the dataset in the file.
+            which: a slice, or ascending indices without repeats.
 
         Raises:
-            ArtifactMissing: there is no such file.
-            ArtifactDamaged: it is no HDF5, or cut, or holds fewer crops.
-            NotACropsFile: it holds no such dataset of JPEG strings.
+            ArtifactMissing: the file does not exist.
+            ArtifactDamaged: the file is not HDF5, is truncated, or has fewer crops.
+            NotACropsFile: the file has no such dataset of JPEG strings.
         """
         stored = self._dataset(file, dataset)
         with self._reading(file):
@@ -84,7 +81,7 @@ class StoredCrops:
                 return list(stored[which])
             if which[-1] >= len(stored):
                 raise IndexError(f"crop {which[-1]} of {len(stored)} in {dataset}")
-            # One crop by its number takes half of what it takes by a list of one number.
+            # Reading a single crop by its number takes half as long as by a list of one number.
             return [stored[int(which[0])]] if len(which) == 1 else list(stored[which])
 
     def _dataset(self, file: str, name: str) -> Any:
@@ -98,22 +95,22 @@ class StoredCrops:
         import h5py
 
         if self._process != os.getpid():
-            # Handles of the parent are not ours to use, nor to close.
+            # After a fork, the parent's handles must be neither used nor closed.
             self._forget()
         if file not in self._opened:
             path = self._files.get(file, Path(file))
             if not path.is_file():
-                raise ArtifactMissing(f"{file}: no crops file at {path}. {MEND}")
+                raise ArtifactMissing(f"{file}: no crops file at {path}. {FIX}")
             self._opened[file] = h5py.File(path, "r")
         return self._opened[file]
 
     @contextmanager
     def _reading(self, file: str) -> Iterator[None]:
-        # h5py has no errors of its own: a broken file shows as any of these.
+        # h5py has no error classes of its own: a damaged file raises any of these.
         try:
             yield
         except (OSError, RuntimeError, KeyError, ValueError, IndexError, TypeError) as error:
-            raise ArtifactDamaged(f"{file}: does not read as HDF5 ({error}). {MEND}") from error
+            raise ArtifactDamaged(f"{file}: cannot be read as HDF5 ({error}). {FIX}") from error
 
 
 def _checked(opened: Any, file: str, name: str) -> Any:
@@ -121,10 +118,10 @@ def _checked(opened: Any, file: str, name: str) -> Any:
 
     dataset = opened.get(name)
     if not isinstance(dataset, h5py.Dataset):
-        raise NotACropsFile(f"{file}: holds no dataset {name}, but {', '.join(list(opened)[:5]) or 'nothing'}. {MEND}")
-    # JPEGs of variable length; older writers padded them to one length.
+        raise NotACropsFile(f"{file}: has no dataset {name}, but {', '.join(list(opened)[:5]) or 'none'}. {FIX}")
+    # JPEGs of variable length, or padded to one length.
     if dataset.ndim != 1 or not (h5py.check_vlen_dtype(dataset.dtype) == np.uint8 or dataset.dtype.kind == "S"):
         raise NotACropsFile(
-            f"{file}: {name} is {dataset.dtype} {dataset.shape}, not a list of JPEG byte strings. {MEND}"
+            f"{file}: {name} is {dataset.dtype} {dataset.shape}, not a list of JPEG byte strings. {FIX}"
         )
     return dataset

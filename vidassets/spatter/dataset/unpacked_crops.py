@@ -1,6 +1,6 @@
-"""JPEGs laid out plainly in one file, so that many epochs over shuffled crops unpack each of them once.
+"""Copy JPEGs uncompressed to one file, so that many epochs over shuffled crops decompress each crop once.
 
-A chunk of a crops file holds several crops: whoever reads one of them unpacks them all.
+A chunk of a crops file contains several crops, and reading one of them decompresses them all.
 """
 
 import mmap
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 
 class UnpackedCrops:
-    """Reads JPEGs of a plain file by their numbers; every process maps it for itself, the memory is shared.
+    """Reads JPEGs from a plain file by their numbers; every process maps the file, and the memory is shared.
 
     Args:
-        path: of the file; whoever made its folder takes it away.
-        starts: int64 (N,), where each JPEG begins.
-        sizes: int64 (N,), bytes of each.
+        path: the file; the owner of its folder deletes it.
+        starts: int64 (N,), offset of each JPEG.
+        sizes: int64 (N,), bytes of each JPEG.
     """
 
     def __init__(self, path: Path, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
@@ -30,7 +30,7 @@ class UnpackedCrops:
         return self.__dict__ | {"_mapped": None}
 
     def jpegs(self, numbers: NDArray[np.int64]) -> list[bytes]:
-        """JPEGs in the order asked for."""
+        """Return the JPEGs in the order of `numbers`."""
         if not len(numbers):
             return []
         if self._mapped is None:
@@ -49,12 +49,12 @@ class UnpackedCrops:
 def unpack(
     batches: Iterable[tuple[NDArray[np.int64], Sequence[bytes | NDArray[np.uint8]]]], folder: Path, n: int
 ) -> UnpackedCrops:
-    """A new file in the folder with the JPEGs of items 0 to n - 1.
+    """Write the JPEGs of items 0 to n - 1 to a new file in the folder.
 
     Args:
         batches: numbers of items and their JPEGs, in any order, each once.
-        folder: on a local disk with room for them, some 3 KB each.
-        n: of items.
+        folder: on a local disk with enough space, about 3 KB per JPEG.
+        n: number of items.
     """
     starts, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".jpegs", delete=False) as file:

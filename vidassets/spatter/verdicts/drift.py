@@ -1,16 +1,17 @@
-"""The drift alarm: is a build unlike what its classifier was trained on?
+"""The drift alarm: is a build unlike the training data of its classifier?
 
-A crop's distance is Mahalanobis' to the nearest class of the training data in the classifier's own embedding, one
-covariance for both classes: Lee et al., "A simple unified framework for detecting out-of-distribution samples",
-NeurIPS 2018; here the covariance is shrunk (Ledoit and Wolf, 2004).
+The distance of a crop is the Mahalanobis distance to the nearest class of the training data in the classifier's
+embedding, with one covariance for both classes: Lee et al., "A simple unified framework for detecting
+out-of-distribution samples", NeurIPS 2018. Here the covariance is shrunk (Ledoit and Wolf, 2004).
 
-A build's distances are compared with those of each class of training by the population stability index over their
-deciles; the class it is least unlike counts. Distances of one class are seldom those of both.
-Above 0.25 a population is held to have shifted: Siddiqi, "Credit Risk Scorecards", 2006. The index of few crops is high
-by chance: chi-square of (bins - 1) degrees of freedom, times (1/n + 1/m) (Yurdakul, "Statistical properties of the
-population stability index", 2018), so the threshold is not below its 99.9th percentile. Nor is it below the index of
-any training build that is left out of the reference: builds differ, and what is usual raises no alarm. Crops that lie
-otherwise, but where training's lie too, are known to the classifier: the alarm asks for outlying ones besides.
+The distances of a build are compared with those of each training class by the population stability index over the
+deciles of the class. The class with the lowest index counts, since the distances of one class rarely resemble those of
+both. An index above 0.25 means that a population has shifted: Siddiqi, "Credit Risk Scorecards", 2006. The index of few
+crops is high by chance: it follows chi-square with (bins - 1) degrees of freedom, times (1/n + 1/m) (Yurdakul,
+"Statistical properties of the population stability index", 2018). The threshold is therefore at least the 99.9th
+percentile of that distribution, and at least the index of any training build left out of the reference: builds differ,
+and a usual difference raises no alarm. The classifier also knows crops that are distributed differently within the
+range of its training data, so the alarm additionally requires outlying crops.
 """
 
 from dataclasses import dataclass, replace
@@ -29,23 +30,28 @@ BINS = 10
 SHIFTED_INDEX = 0.25
 CHANCE_CHI_SQUARE = 27.877  # 99.9th percentile at BINS - 1 degrees of freedom
 OUTLYING_QUANTILE = 0.99
-# Of training's own crops 1 % are outlying, by definition. Chosen here: usual builds of benchmarks/spatter_builds.py
-# have up to 3 %.
+# By definition 1 % of the training crops are outlying; usual builds of benchmarks/spatter_builds.py have up to 3 %.
+# Chosen here.
 MIN_OUTLYING_SHARE = 0.05
-# A bin nobody is in would make the index infinite: counts get this much on top, as Yurdakul's tables do with zeros.
+# Added to each count, since an empty bin would make the index infinite; as in Yurdakul's tables.
 PSEUDO_COUNT = 0.5
-# A covariance of fewer crops than this a dimension is mostly noise. Chosen here.
+# Minimum number of crops per class: with fewer the covariance is mostly noise. Chosen here.
 MIN_CROPS_A_CLASS = 20
 FIELDS = ("means", "precision", "edges", "outlying", "n_crops", "usual_index", "model")
 
 
 @dataclass(frozen=True)
 class DriftReference:
-    """What training data look like in the embedding, small enough to lie beside the model.
+    """A summary of the training data in the embedding, small enough to be stored beside the model.
 
-    means float64 (classes, D), precision float64 (D, D); of each class's squared distances: edges float64 (classes,
-    BINS - 1) and outlying float64 (classes,), the 99 % quantile; n_crops int64 (classes,) of training; usual_index:
-    highest of a training build left out.
+    Attributes:
+        means: float64 (C, D), the mean of each of C classes.
+        precision: float64 (D, D), inverse of the shared covariance.
+        edges: float64 (C, BINS - 1), deciles of the squared distances of each class.
+        outlying: float64 (C,), 99 % quantile of the squared distances of each class.
+        n_crops: int64 (C,), training crops of each class.
+        usual_index: highest stability index of a training build that is left out of the reference.
+        model: the model that made the embeddings, as in `spatter_schemas.SpatterPredictions`.
     """
 
     means: NDArray[np.float64]
@@ -57,20 +63,22 @@ class DriftReference:
     model: str
 
     def distances(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Squared Mahalanobis distance of each row of (N, D) to the nearest class, float64 (N,)."""
+        """Return the squared Mahalanobis distance of each row of (N, D) to the nearest class, float64 (N,)."""
         nearest = np.full(len(embeddings), np.inf)
         for mean in self.means:
-            off = embeddings.astype(np.float64) - mean
-            np.minimum(nearest, np.einsum("nd,nd->n", off @ self.precision, off), out=nearest)
+            # x^T P x of each difference x, float64 (N,); keep the minimum over classes.
+            difference = embeddings.astype(np.float64) - mean
+            np.minimum(nearest, np.einsum("nd,nd->n", difference @ self.precision, difference), out=nearest)
         return nearest
 
     def stability_index(self, distances: NDArray[np.float64]) -> tuple[float, int]:
-        """Population stability index of distances (N,) against the class they are least unlike, and that class."""
+        """Return the lowest population stability index of distances (N,) against a class, and that class."""
+        # Count the distances between the deciles of each class: (BINS,) per class.
         indices = [_stability_index(np.bincount(np.searchsorted(e, distances), minlength=BINS)) for e in self.edges]
         return min(indices), int(np.argmin(indices))
 
     def to_bytes(self) -> bytes:
-        """As a NumPy archive, without pickles."""
+        """Return the reference as a NumPy archive without pickles."""
         file = BytesIO()
         fields: dict[str, Any] = {field: np.asarray(getattr(self, field)) for field in FIELDS}
         np.savez_compressed(file, **fields)
@@ -78,10 +86,10 @@ class DriftReference:
 
     @staticmethod
     def from_bytes(data: bytes, name: str = "drift reference") -> "DriftReference":
-        """What `to_bytes` wrote.
+        """Return the reference that `to_bytes` wrote.
 
         Raises:
-            ArtifactDamaged: it is something else.
+            ArtifactDamaged: the bytes are not a drift reference.
         """
         try:
             with np.load(BytesIO(data), allow_pickle=False) as archive:
@@ -95,29 +103,32 @@ class DriftReference:
 def fit_drift_reference(
     embeddings: NDArray[np.floating], labels: NDArray[np.integer], builds: NDArray[np.str_], model: str
 ) -> DriftReference:
-    """The reference of a classifier. Best of crops that it was not fitted to: those it was lie closer together.
+    """Return the reference of a classifier.
+
+    Use crops that the classifier was not trained on if possible: crops it was trained on are closer together.
 
     Args:
         embeddings: (N, D) of labelled crops.
         labels: integers (N,), the class of each.
         builds: strings (N,), the build of each.
-        model: which model made the embeddings, as in `spatter_schemas.SpatterPredictions`.
+        model: the model that made the embeddings, as in `spatter_schemas.SpatterPredictions`.
 
     Raises:
-        InvalidSetting: a class with fewer than 20 crops.
+        InvalidSetting: a class has fewer than 20 crops.
     """
     classes, counts = np.unique(labels, return_counts=True)
     if not len(classes) or counts.min() < MIN_CROPS_A_CLASS:
         raise InvalidSetting(
-            f"Crops of the classes {classes.tolist()}: {counts.tolist()}. A drift reference needs at least "
+            f"The classes {classes.tolist()} have {counts.tolist()} crops. A drift reference needs at least "
             f"{MIN_CROPS_A_CLASS} of each: label more builds, or extract more of their crops."
         )
     whole = _fit(embeddings, labels, model, usual_index=0.0)
+    # The usual index: compare each training build with a reference fitted to the other builds.
     usual = 0.0
     for build in np.unique(builds):
         left_out = builds == build
         rest, n_rest = np.unique(labels[~left_out], return_counts=True)
-        # Where the build is the only one of its class, leaving it out says nothing of how builds of a class differ.
+        # Skip a build that is the only one of its class: it cannot show how builds of a class differ.
         if set(labels[left_out]) <= set(rest) and n_rest.min() >= MIN_CROPS_A_CLASS:
             others = _fit(embeddings[~left_out], labels[~left_out], model, usual_index=0.0)
             index, _ = others.stability_index(others.distances(embeddings[left_out]))
@@ -126,12 +137,12 @@ def fit_drift_reference(
 
 
 def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReference) -> pl.DataFrame:
-    """One row; columns in `spatter_schemas.SpatterDrift`.
+    """Compare a build with the training data; return one row, columns in `spatter_schemas.SpatterDrift`.
 
     Args:
         clip: partition key.
         predictions: rows of `spatter_schemas.SpatterPredictions` of one build.
-        reference: of the classifier that made them.
+        reference: of the classifier that made the predictions.
 
     Raises:
         SchemaViolation: another model made the predictions.
@@ -139,17 +150,19 @@ def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReferenc
     scored = predictions.filter(pl.col("embedding").is_not_null())
     if others := sorted(set(scored["model"]) - {reference.model}):
         raise SchemaViolation(
-            f"{clip}: predictions by the model {others[0]}, a drift reference of {reference.model}: embeddings of two "
-            f"models cannot be compared. `vidassets run --clips {clip} --select spatter_predictions --force`"
+            f"{clip}: predictions by the model {others[0]}, a drift reference by {reference.model}. Their embeddings "
+            f"cannot be compared. Predict again: `vidassets run --clips {clip} --select spatter_predictions --force`"
         )
     row: dict[str, object] = {"clip": clip, "n_crops": len(scored)}
     if not len(scored):
         row |= {"stability_index": None, "threshold": None, "outlying_share": None, "alarm": False}
         row |= {"detail": "no scored crop, so nothing to compare"}
     else:
+        # Squared distance of each crop, float64 (N,), and their index against the class they resemble most.
         distances = reference.distances(embedding_matrix(scored))
         index, nearest = reference.stability_index(distances)
         threshold = alarm_threshold(reference, nearest, len(scored))
+        # The share of crops beyond the 99 % quantile of that class.
         share = float((distances > reference.outlying[nearest]).mean())
         alarm = index > threshold and share >= MIN_OUTLYING_SHARE
         row |= {"stability_index": index, "threshold": threshold, "outlying_share": share, "alarm": alarm}
@@ -162,12 +175,12 @@ def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReferenc
 
 
 def alarm_threshold(reference: DriftReference, nearest: int, n_crops: int) -> float:
-    """The index above which a build of this many crops is unlike training, see the module's head.
+    """Return the index above which a build of this many crops is unlike the training data, see the module's head.
 
     Args:
         reference: of the classifier.
-        nearest: the class that the build is least unlike, 0, 1 …
-        n_crops: of the build, scored.
+        nearest: the class that the build resembles most, 0, 1 …
+        n_crops: scored crops of the build.
     """
     by_chance = CHANCE_CHI_SQUARE * (1 / n_crops + 1 / int(reference.n_crops[nearest]))
     return max(SHIFTED_INDEX, by_chance, reference.usual_index)
@@ -176,15 +189,18 @@ def alarm_threshold(reference: DriftReference, nearest: int, n_crops: int) -> fl
 def _fit(
     embeddings: NDArray[np.floating], labels: NDArray[np.integer], model: str, usual_index: float
 ) -> DriftReference:
+    """Return the reference of N crops: embeddings (N, D), labels (N,)."""
     from sklearn.covariance import LedoitWolf
 
+    # Mean of each class, (C, D), and the covariance of the rows about the mean of their class, (D, D).
     classes, index = np.unique(labels, return_inverse=True)
     rows = embeddings.astype(np.float64)
     means = np.stack([rows[index == number].mean(axis=0) for number in range(len(classes))])
-    # Units that never fire have no variance: the ridge keeps the inverse finite and their distance meaningful.
     covariance = LedoitWolf(assume_centered=True).fit(rows - means[index]).covariance_
+    # Invert it with a ridge: units that never fire have no variance, and the inverse must stay finite.
     ridge = 1e-6 * max(float(np.trace(covariance)) / len(covariance), 1e-12)
     precision = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+    # Deciles and 99 % quantile of the squared distances of each class: (C, BINS - 1) and (C,).
     bare = DriftReference(means, precision, np.empty(0), np.empty(0), np.bincount(index), usual_index, model)
     distances = bare.distances(rows)
     own = [distances[index == number] for number in range(len(classes))]
@@ -194,7 +210,7 @@ def _fit(
 
 
 def _stability_index(counts: NDArray[np.integer]) -> float:
-    """Population stability index of counts (BINS,) in bins of equal share.
+    """Return the population stability index of counts (BINS,) in bins of equal expected share.
 
     >>> _stability_index(np.full(10, 500)), round(_stability_index(np.arange(10) * 100), 2)
     (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The probability of high gas flow over a build's layers, as a picture."""
+"""Draw the probability of high gas flow over the layers of a build."""
 
 from io import BytesIO
 
@@ -12,22 +12,22 @@ COLOURS = {"low": "tab:red", "high": "tab:green", "undecided": "tab:gray"}
 
 
 def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float = 0.5) -> bytes:
-    """A PNG, 900x320 pixels: each layer's probability with its interval, the build's behind, the threshold across.
+    """Return a PNG of 900x320 pixels with the probability and interval of each layer and of the build.
 
     Args:
-        layers: rows of `spatter_schemas.SpatterLayers` of one build; none gives an empty picture.
+        layers: rows of `spatter_schemas.SpatterLayers` of one build; without rows the picture is empty.
         verdict: the row of `spatter_schemas.SpatterVerdicts` of the same build.
-        threshold: that the verdict was found with.
+        threshold: the threshold of the verdict, drawn as a dashed line.
 
     Raises:
-        SchemaViolation: not one verdict.
+        SchemaViolation: `verdict` does not have exactly one row.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     if len(verdict) != 1:
-        raise SchemaViolation(f"{len(verdict)} verdicts for a picture of one build: hand in the row of that build.")
+        raise SchemaViolation(f"{len(verdict)} verdicts for a picture of one build: pass the row of that build.")
     build = verdict.row(0, named=True)
     colour = COLOURS[build["verdict"]]
     figure = Figure(figsize=(WIDTH_PX / DPI, HEIGHT_PX / DPI), dpi=DPI, layout="constrained")
@@ -40,7 +40,7 @@ def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float 
     if len(layers):
         layer, mean = layers["layer"].to_numpy(), layers["probability"].to_numpy()
         whiskers = np.stack([mean - layers["low"].to_numpy(), layers["high"].to_numpy() - mean]).clip(0)
-        # Rounded marks stand apart up to some hundred layers; beyond that whiskers would be a carpet.
+        # With more than 150 layers whiskers would overlap, so the intervals are drawn as a band.
         crowded = len(layers) > 150
         axes.errorbar(
             layer, mean, None if crowded else whiskers, fmt=".", markersize=3 if crowded else 6,
@@ -60,7 +60,7 @@ def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float 
 
 
 def _numbers(build: dict) -> str:
-    """The verdict's numbers, or why there are none."""
+    """Return the numbers of the verdict, or the reason why there are none."""
     if build["probability"] is None:
         return build["reason"]
     return (

@@ -1,4 +1,4 @@
-"""What the classifier says of every crop of a build: ONNX Runtime, batch by batch, the crops never all in memory."""
+"""Predict the gas flow of every crop of a build with ONNX Runtime, batch by batch, never with all crops in memory."""
 
 import hashlib
 import json
@@ -21,31 +21,33 @@ INPUT, LOGIT, EMBEDDING = "crops", "logit", "embedding"
 
 
 class Scores(NamedTuple):
-    """Of N crops: logit float32 (N,), of high gas flow; embedding float32 (N, D), the penultimate layer."""
+    """The outputs for N crops: logit of high gas flow, float32 (N,); penultimate layer, float32 (N, D)."""
 
     logit: NDArray[np.float32]
     embedding: NDArray[np.float32]
 
 
 def model_name(onnx: bytes) -> str:
-    """What predictions call the model of this file: 16 hex digits of its SHA-256."""
+    """Return the name of a model in predictions: 16 hex digits of the SHA-256 of its file."""
     return hashlib.sha256(onnx).hexdigest()[:16]
 
 
 class CropClassifier:
     """A spatter classifier as ONNX: input `crops` float32 (N, 3, 32, 32) in [0, 1], outputs `logit` and `embedding`.
 
-    `colour` is that of the crops it has learned from, as the file's note `preprocessing` tells; rgb without one.
-
     Args:
-        onnx: the file's bytes.
-        name: what errors call it.
-        threads: of ONNX Runtime.
-        providers: of ONNX Runtime, in order of preference; the first must be there.
+        onnx: the bytes of the file.
+        name: name of the file in errors.
+        threads: number of threads of ONNX Runtime.
+        providers: of ONNX Runtime, in order of preference; the first must be available.
+
+    Attributes:
+        model: see `model_name`.
+        colour: of the training crops, from the file's metadata `preprocessing`; rgb if there is none.
 
     Raises:
-        ArtifactDamaged: not ONNX, or not a classifier of this form.
-        DeviceUnavailable: the first provider is not there.
+        ArtifactDamaged: the bytes are not ONNX, or not a classifier of this form.
+        DeviceUnavailable: the first provider is not available.
     """
 
     def __init__(
@@ -63,16 +65,16 @@ class CropClassifier:
         if providers[0] not in available:
             raise DeviceUnavailable(
                 f"{name}: ONNX Runtime has {', '.join(available)}, not {providers[0]}. "
-                "Name one of these, or install the package that brings it (onnxruntime-gpu for CUDA)."
+                "Use one of these, or install the package that provides it (onnxruntime-gpu for CUDA)."
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(onnx, options, providers=list(providers))
-        except Exception as error:  # ONNX Runtime has a class of its own for every status, without a root
+        except Exception as error:  # ONNX Runtime has one error class per status and no common base class
             raise ArtifactDamaged(
-                f"{name}: ONNX Runtime does not load it ({error}). Train and export it again."
+                f"{name}: ONNX Runtime cannot load it ({error}). Train and export it again."
             ) from error
         note = self._session.get_modelmeta().custom_metadata_map.get("preprocessing")
         self.colour: Colour = json.loads(note)["colour"] if note else "rgb"
@@ -84,21 +86,21 @@ class CropClassifier:
             )
 
     def score(self, crops: NDArray[np.float32]) -> Scores:
-        """Logits and embeddings of crops, float32 (N, 3, 32, 32) in [0, 1].
+        """Return logits and embeddings of crops, float32 (N, 3, 32, 32) in [0, 1].
 
         Raises:
-            ArtifactDamaged: the model's answers have another form, or are not finite.
+            ArtifactDamaged: the outputs have unexpected shapes, or are not finite.
         """
         logit, embedding = self._session.run([LOGIT, EMBEDDING], {INPUT: crops})
         scores = Scores(np.asarray(logit, np.float32), np.asarray(embedding, np.float32))
         if scores.logit.shape != crops.shape[:1] or scores.embedding.shape[:-1] != crops.shape[:1]:
             raise ArtifactDamaged(
-                f"{self._name}: of {len(crops)} crops it gives logits {scores.logit.shape} and embeddings "
+                f"{self._name}: for {len(crops)} crops it returns logits {scores.logit.shape} and embeddings "
                 f"{scores.embedding.shape}; (N,) and (N, D) are expected. Export it with this project."
             )
         if not (np.isfinite(scores.logit).all() and np.isfinite(scores.embedding).all()):
             raise ArtifactDamaged(
-                f"{self._name}: its answers are not finite, so its weights are broken. Train it again."
+                f"{self._name}: its outputs are not finite, so its weights are damaged. Train it again."
             )
         return scores
 
@@ -109,21 +111,21 @@ def predict_crops(
     classifier: CropClassifier,
     batch_crops: int = BATCH_CROPS,
 ) -> pl.DataFrame:
-    """One row per crop, in order; columns in `spatter_schemas.SpatterPredictions`.
+    """Return one row per crop, in order; columns in `spatter_schemas.SpatterPredictions`.
 
-    What grows with the recording is the embeddings: 34 MB for 100,000 crops of LeNet-5.
+    Only the embeddings grow with the recording: 34 MB for 100,000 crops with LeNet-5.
 
     Args:
         clip: partition key.
-        jpegs: of a build's crops file, in order of event_index; read as they are needed.
-        classifier: scores them.
-        batch_crops: held and inferred at once.
+        jpegs: crops of a build in order of event_index; read as needed.
+        classifier: the model.
+        batch_crops: number of crops in memory and per inference.
 
     Raises:
-        InvalidSetting: batch_crops below 1.
+        InvalidSetting: batch_crops is below 1.
     """
     if batch_crops < 1:
-        raise InvalidSetting(f"batch_crops is {batch_crops}: at least 1.")
+        raise InvalidSetting(f"batch_crops is {batch_crops}: set it to 1 or more.")
     parts = [_predict_batch(batch, classifier) for batch in _batches(jpegs, batch_crops)]
     if not parts:
         return spatter_schemas.SpatterPredictions.create_empty()
@@ -138,13 +140,13 @@ def predict_crops(
 def jpegs_in_order(
     stored: StoredCrops, file: str, events: pl.DataFrame, batch_crops: int = BATCH_CROPS
 ) -> Iterator[Jpeg]:
-    """The JPEGs of a build's events in order of event_index, read a batch at a time.
+    """Yield the JPEGs of a build's events in order of event_index, read one batch at a time.
 
     Args:
         stored: reads crops files.
-        file: the build's, as `stored` names it.
+        file: the crops file of the build, as named in `stored`.
         events: rows of `spatter_schemas.SpatterEvents` of the build.
-        batch_crops: read at once.
+        batch_crops: number of crops to read at once.
 
     Raises:
         ArtifactMissing, ArtifactDamaged, NotACropsFile: as `StoredCrops.jpegs`.
@@ -163,17 +165,19 @@ def _batches(jpegs: Iterable[Jpeg], batch_crops: int) -> Iterator[list[Jpeg]]:
 
 
 def _predict_batch(batch: list[Jpeg], classifier: CropClassifier) -> pl.DataFrame:
-    """Probability, excluded, embedding of each."""
+    """Return the columns probability, excluded and embedding of a batch of B crops."""
+    # Decode all crops; keep the pixels, uint8 (height, width, 3), of the U usable ones.
     decoded = [decode_crop(jpeg) for jpeg in batch]
     excluded = [exclusion(pixels) for pixels in decoded]
     usable = [pixels for pixels, reason in zip(decoded, excluded, strict=True) if pixels is not None and not reason]
     probability = np.full(len(batch), np.nan)
     embedding: list[pl.Series | None] = [None] * len(batch)
     if usable:
+        # Score the usable crops: squares uint8 (U, 32, 32, 3), logits (U,), embeddings (U, D).
         squares = np.stack([small_square(pixels) for pixels in usable])
         scores = classifier.score(unit_channels(squares, classifier.colour))
         rows = [row for row, reason in enumerate(excluded) if reason is None]
-        # The logistic function by tanh: no overflow at either end.
+        # The logistic function, computed by tanh to avoid overflow.
         probability[rows] = 0.5 * (1 + np.tanh(0.5 * scores.logit.astype(np.float64)))
         for row, vector in zip(rows, scores.embedding, strict=True):
             embedding[row] = pl.Series(vector, dtype=pl.Float32)

@@ -1,15 +1,16 @@
-"""From the crops' probabilities to a layer's and a build's, each with an interval, and to the verdict.
+"""Compute the probability of high gas flow of layers and of a build, with intervals, and the verdict on a build.
 
-The crops of one layer are alike: a thousand crops of three layers say less than a thousand of three hundred. So the
-interval of a build treats layers as what was sampled:
+Crops of one layer resemble each other: a thousand crops of three layers carry less information than a thousand of three
+hundred. The interval of a build therefore treats layers as the sampled units:
 
-- From `MIN_BOOTSTRAP_LAYERS` layers on, the layers are drawn with replacement and the mean is taken anew: percentiles
-  of the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
+- With `MIN_BOOTSTRAP_LAYERS` or more layers: percentiles of the cluster bootstrap, which draws layers with replacement
+  (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
 - With fewer layers that interval is too narrow (Cameron, Gelbach, Miller, "Bootstrap-based improvements for inference
-  with clustered errors", 2008). Then Wilson's interval ("Probable inference", 1927) of as many crops as the layers are
-  worth: n / (1 + (m - 1) rho), Kish's design effect for layers of m crops whose intraclass correlation is rho.
+  with clustered errors", 2008). Then it is Wilson's interval ("Probable inference", 1927) of the effective number of
+  crops, n / (1 + (m - 1) rho): Kish's design effect for layers of m crops with intraclass correlation rho.
 
-A probability varies less around its mean than the yes and no that Wilson's interval is for: it errs on the wide side.
+A probability varies less around its mean than the yes-or-no outcomes that Wilson's interval assumes, so this interval
+is rather too wide than too narrow.
 """
 
 from statistics import NormalDist
@@ -22,19 +23,19 @@ from numpy.typing import NDArray
 from vidassets.errors import InvalidSetting, SchemaViolation
 from vidassets.schemas import spatter as spatter_schemas
 
-# Between the few (5 to 10) at which the cluster bootstrap fails and the 30 at which it is sound. Chosen here.
+# The cluster bootstrap fails with 5 to 10 layers and is sound with 30. Chosen here.
 MIN_BOOTSTRAP_LAYERS = 20
 RESAMPLES = 2000
-# Few layers may agree by chance: their crops are never taken for independent. Chosen here.
+# Lower bound: few layers may agree by chance, so their crops never count as independent. Chosen here.
 MIN_LAYER_CORRELATION = 0.1
-# Where it cannot be measured, with one layer or one crop a layer. Chosen here.
+# Assumed if it cannot be measured, with one layer or one crop per layer. Chosen here.
 UNKNOWN_LAYER_CORRELATION = 0.25
-# Below this a single odd crop decides. Chosen here.
+# With fewer crops a single odd crop would decide. Chosen here.
 MIN_CROPS = 10
 
 
 class Interval(NamedTuple):
-    """Bounds of a probability, and how they were found."""
+    """Bounds of a probability and the method by which they were computed."""
 
     low: float
     high: float
@@ -42,18 +43,18 @@ class Interval(NamedTuple):
 
 
 def layer_probabilities(predictions: pl.DataFrame, events: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
-    """One row per layer with a scored crop; columns in `spatter_schemas.SpatterLayers`.
+    """Return one row per layer with a scored crop; columns in `spatter_schemas.SpatterLayers`.
 
-    The interval is Wilson's over the layer's crops.
+    The interval is Wilson's over the crops of the layer.
 
     Args:
         predictions: rows of `spatter_schemas.SpatterPredictions` of one build.
         events: rows of `spatter_schemas.SpatterEvents` of the same build.
-        confidence: of the interval, within (0, 1).
+        confidence: level of the interval, within (0, 1).
 
     Raises:
         SchemaViolation: predictions and events are not of the same crops.
-        InvalidSetting: a confidence outside of (0, 1).
+        InvalidSetting: the confidence is outside of (0, 1).
     """
     scored = _scored(predictions, events)
     z = _z(confidence)
@@ -90,16 +91,16 @@ def judge_build(
         predictions: rows of `spatter_schemas.SpatterPredictions` of this build.
         events: rows of `spatter_schemas.SpatterEvents` of the same build.
         threshold: of the probability, within (0, 1).
-        confidence: of the interval, within (0, 1).
-        min_crops: scored; with fewer the build stays undecided.
+        confidence: level of the interval, within (0, 1).
+        min_crops: a build with fewer scored crops stays undecided.
         seed: of the resampling.
 
     Raises:
         SchemaViolation: predictions and events are not of the same crops.
-        InvalidSetting: a setting outside of its range.
+        InvalidSetting: a setting is out of range.
     """
     if not 0 < threshold < 1:
-        raise InvalidSetting(f"threshold is {threshold}: a probability above 0 and below 1.")
+        raise InvalidSetting(f"threshold is {threshold}: set it above 0 and below 1.")
     scored = _scored(predictions, events)
     row: dict[str, object] = {
         "clip": clip,
@@ -124,26 +125,29 @@ def judge_build(
 def build_interval(
     probability: NDArray[np.float64], layer: NDArray[np.integer], confidence: float = 0.95, seed: int = 1234
 ) -> Interval:
-    """The interval of the mean over crops, see the module's head.
+    """Return the interval of the mean over crops, see the module's head.
 
     Args:
         probability: float64 (N,) in [0, 1], N at least 1.
-        layer: integers (N,).
+        layer: integers (N,), the layer of each crop.
         confidence: within (0, 1).
         seed: of the resampling.
     """
     z = _z(confidence)
+    # Number of crops and sum of probabilities of each of L layers, (L,).
     _, index = np.unique(layer, return_inverse=True)
     sizes = np.bincount(index)
     sums = np.bincount(index, weights=probability).astype(np.float64)
     mean = float(probability.mean())
     if len(sizes) >= MIN_BOOTSTRAP_LAYERS:
+        # Draw L layers with replacement, RESAMPLES times: counts (RESAMPLES, L), means over their crops (RESAMPLES,).
         drawn = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), RESAMPLES)
         means = (drawn @ sums) / (drawn @ sizes)
         low, high = np.clip(np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]), 0, 1)
         return Interval(float(low), float(high), "layer bootstrap")
+    # Wilson's interval of the effective number of crops.
     rho = _layer_correlation(probability, index, sizes, sums)
-    # A layer of many crops weighs as much as it holds: sum of squares over sum, not the plain mean of the sizes.
+    # The mean layer size over crops, not over layers: sum of squares over sum.
     layer_crops = float((sizes**2).sum() / sizes.sum())
     return Interval(*_wilson(mean, len(probability) / (1 + (layer_crops - 1) * rho), z), "wilson")
 
@@ -151,13 +155,20 @@ def build_interval(
 def _layer_correlation(
     probability: NDArray[np.float64], index: NDArray[np.intp], sizes: NDArray[np.intp], sums: NDArray[np.float64]
 ) -> float:
-    """Intraclass correlation by one-way analysis of variance, within [MIN_LAYER_CORRELATION, 1]."""
+    """Return the intraclass correlation by one-way analysis of variance, within [MIN_LAYER_CORRELATION, 1].
+
+    Args:
+        probability, index: (N,), probability and layer number of each crop.
+        sizes, sums: (L,), number of crops and sum of probabilities of each layer.
+    """
     n_layers, n_crops = len(sizes), len(probability)
     if n_layers < 2 or n_crops == n_layers:
         return UNKNOWN_LAYER_CORRELATION
+    # Mean squares between and within layers.
     means = sums / sizes
     between = (sizes * (means - probability.mean()) ** 2).sum() / (n_layers - 1)
     within = ((probability - means[index]) ** 2).sum() / (n_crops - n_layers)
+    # Effective layer size for layers of unequal size.
     layer_crops = (n_crops - (sizes**2).sum() / n_crops) / (n_layers - 1)
     spread = between + (layer_crops - 1) * within
     return (
@@ -166,7 +177,7 @@ def _layer_correlation(
 
 
 def _wilson(mean: float, n_crops: float, z: float) -> tuple[float, float]:
-    """Wilson's score interval of a share.
+    """Return Wilson's score interval of a share.
 
     >>> [round(bound, 3) for bound in _wilson(0.5, 10, 1.96)]
     [0.237, 0.763]
@@ -178,7 +189,7 @@ def _wilson(mean: float, n_crops: float, z: float) -> tuple[float, float]:
 
 
 def _decide(n_crops: int, interval: Interval | None, threshold: float, min_crops: int) -> tuple[str, str | None]:
-    """The verdict, and the reason where there is none."""
+    """Return the verdict, and the reason if it is undecided."""
     if interval is None:
         return "undecided", "no scored crop"
     if n_crops < min_crops:
@@ -191,20 +202,20 @@ def _decide(n_crops: int, interval: Interval | None, threshold: float, min_crops
 
 
 def _z(confidence: float) -> float:
-    """How many standard deviations hold this part of a normal distribution."""
+    """Return the number of standard deviations around the mean that contain this share of a normal distribution."""
     if not 0 < confidence < 1:
-        raise InvalidSetting(f"confidence is {confidence}: above 0 and below 1.")
+        raise InvalidSetting(f"confidence is {confidence}: set it above 0 and below 1.")
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _scored(predictions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Clip, event_index, probability, layer, pts_s of the crops that have a probability."""
+    """Return clip, event_index, probability, layer and pts_s of the crops that have a probability."""
     key = ["clip", "event_index"]
     joined = predictions.select(*key, "probability").join(events.select(*key, "layer", "pts_s"), on=key, how="left")
     if len(predictions) != len(events) or joined["layer"].null_count():
         clip = predictions["clip"][0] if len(predictions) else events["clip"][0]
         raise SchemaViolation(
             f"{clip}: {len(predictions)} predictions and {len(events)} events are not of the same crops. "
-            f"Make its predictions again: `vidassets run --clips {clip} --select spatter_predictions --force`."
+            f"Predict them again: `vidassets run --clips {clip} --select spatter_predictions --force`."
         )
     return joined.filter(pl.col("probability").is_not_null())

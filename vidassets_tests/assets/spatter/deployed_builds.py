@@ -82,7 +82,7 @@ class Builds:
     @classmethod
     @contextmanager
     def at(cls, path: Path) -> "Iterator[Builds]":
-        """An empty one, with settings for small recordings."""
+        """Open an empty deployment with settings for small recordings."""
         (path / "videos").mkdir()
         with dg.DagsterInstance.ephemeral() as instance:
             builds = cls(path, instance, path / "test.yaml")
@@ -162,8 +162,8 @@ class Builds:
         """(asset, key) → state and reason, of all that is not up to date."""
         work = self.work(select)
         cells = work.board().cells | {(name, ALL): cell for name, cell in work.dataset_cells().items()}
-        told = {where: f"{cell.state}: {cell.reason}" for where, cell in cells.items()}
-        return {where: one for where, one in told.items() if not one.startswith("up to date")}
+        states = {where: f"{cell.state}: {cell.reason}" for where, cell in cells.items()}
+        return {where: state for where, state in states.items() if not state.startswith("up to date")}
 
     def table(self, asset: str, key: str = ALL) -> pl.DataFrame:
         """A stored table."""

@@ -54,7 +54,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Day]]:
         day("first")
         builds.record("new", "high", seed=2)
         builds.add()
-        day("a new one, unlabelled")
+        day("a new build, unlabelled")
         moved = builds.videos.rename(builds.path / "moved")
         builds.add(moved)
         day("moved", "*spatter_predictions")
@@ -79,7 +79,7 @@ def test_the_first_run_makes_all_and_leaves_nothing_to_do(days: dict[str, Day]):
 
 
 def test_a_new_build_without_a_label_ends_with_its_verdict_and_changes_nothing_that_was_learned(days: dict[str, Day]):
-    first, day = days["first"], days["a new one, unlabelled"]
+    first, day = days["first"], days["a new build, unlabelled"]
     assert (day.classifier_run, day.index_version, day.builds) == (first.classifier_run, first.index_version, 2)
     assert day.verdicts == {**first.verdicts, "new": "high"}
     assert {clip for asset, clip in day.worked.cells if asset == "spatter_predictions"} == {"new"}
@@ -87,12 +87,12 @@ def test_a_new_build_without_a_label_ends_with_its_verdict_and_changes_nothing_t
 
 def test_recordings_that_are_moved_are_looked_at_and_nothing_is_recomputed(days: dict[str, Day]):
     day = days["moved"]
-    # Where a recording lies is told in source_video, from which the index has its labels.
+    # source_video holds the location of a recording, and the index reads its labels from there.
     assert day.worked.assets == {"raw_clip", "spatter_index"}
     assert day.classifier_run == days["first"].classifier_run
 
 
-def test_a_table_of_labels_that_changed_is_seen_and_learned_from_without_extracting_again(days: dict[str, Day]):
+def test_a_changed_table_of_labels_is_learned_from_without_extracting_again(days: dict[str, Day]):
     day = days["labelled in the table"]
     assert day.before == {("spatter_build_labels", ALL): "stale: a file that it reads changed"}
     assert {"spatter_index", "spatter_classifier", "spatter_predictions"} <= day.worked.assets
@@ -104,7 +104,7 @@ def test_what_a_sidecar_says_of_how_to_read_a_recording_extracts_that_one_again(
     assert days["read otherwise"].worked.cells == {("raw_clip", "new"), ("spatter_crops", "new")}
 
 
-def test_a_build_that_is_relabelled_is_seen_and_learned_from_without_extracting_again(days: dict[str, Day]):
+def test_a_relabelled_build_is_learned_from_without_extracting_again(days: dict[str, Day]):
     day = days["relabelled in the sidecar"]
     assert day.before["spatter_index", ALL] == "stale: an input changed"
     assert {"spatter_classifier", "spatter_predictions"} <= day.worked.assets
@@ -116,19 +116,19 @@ def test_a_label_told_otherwise_in_the_table_than_in_the_sidecar_is_an_error_tha
     day = days["contradicted"]
     [(asset, cause)] = day.worked.failures.items()
     assert asset == "spatter_index"
-    assert "low: gas_flow is high in its sidecar and low in spatter_build_labels. Mend the one that is wrong" in cause
+    assert "low: gas_flow is high in its sidecar and low in spatter_build_labels. Correct the wrong value" in cause
     assert day.index_version == days["relabelled in the sidecar"].index_version
 
 
 def test_a_label_of_a_build_that_is_not_known_is_an_error_that_names_it(days: dict[str, Day]):
     [(asset, cause)] = days["a build that is not known"].worked.failures.items()
     assert asset == "spatter_index"
-    assert "labels builds that are not known: lwo. Known are high, low, new." in cause
+    assert "labels builds that are not known: lwo. Known builds: high, low, new." in cause
 
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
-    """Four labelled builds whose crops are there; tests spoil b and d."""
+    """Four labelled builds with extracted crops; tests damage b and d."""
     with Builds.at(tmp_path_factory.mktemp("crops")) as builds:
         for seed, (name, flow) in enumerate({"a": "high", "b": "low", "c": "low", "d": "low"}.items()):
             builds.record(name, flow, {"gas_flow": flow}, seed, n_layers=1)

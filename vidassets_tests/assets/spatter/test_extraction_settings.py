@@ -1,4 +1,4 @@
-"""What a sidecar says of how its recording is to be read stands above the settings; a wrong one is refused."""
+"""A sidecar overrides the settings of the extraction for its recording; an invalid override is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_recording(tmp_path_factory.mktemp("one") / "a.mp4", flashes(SPATTER_ON, 44))
 
 
-def told(recording: Path, sidecar: str) -> Path:
+def with_sidecar(recording: Path, sidecar: str) -> Path:
     recording.with_suffix(".json").write_text(sidecar)
     return recording
 
 
 def extracted(recording: Path, sidecar: str, output: Path, **settings: Any) -> AssetResult:
-    clip = ClipFile.from_table(raw(told(recording, sidecar)).value)
+    clip = ClipFile.from_table(raw(with_sidecar(recording, sidecar)).value)
     return spatter_crops.function("a", clip, output, SpatterExtraction(**settings))
 
 
@@ -72,6 +72,6 @@ def test_settings_of_the_profile_that_cannot_be_are_not_blamed_on_the_sidecar(re
 
 def test_how_a_recording_is_to_be_read_is_part_of_its_version_and_its_labels_are_not(recording: Path):
     sidecars = ['{"gas_flow": "low"}', '{"gas_flow": "high"}', '{"extraction": {}}', '{"extraction": {"max_crops": 1}}']
-    low, high, empty, one = (raw(told(recording, sidecar)).data_version for sidecar in sidecars)
+    low, high, empty, changed = (raw(with_sidecar(recording, sidecar)).data_version for sidecar in sidecars)
     assert low == high
-    assert len({low, empty, one}) == 3
+    assert len({low, empty, changed}) == 3

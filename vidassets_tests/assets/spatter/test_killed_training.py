@@ -1,4 +1,4 @@
-"""A training that was killed goes on, ends as one that was not, and is written down where the profile says."""
+"""A killed training resumes, ends like an uninterrupted one, and is logged to the tracker of the profile."""
 
 import signal
 from pathlib import Path
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWar
 
 @pytest.fixture(scope="module")
 def mlflow_run(learned: Learned):
-    """The one run that MLflow holds, and its client."""
+    """Return the only run in MLflow, and the client."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=learned.mlflow_uri)
@@ -66,9 +66,9 @@ def test_the_tracker_of_the_profile_holds_what_a_training_was_made_by_and_its_me
     client, run = mlflow_run
     assert run.info.status == "FINISHED"
     assert (run.data.params["epochs"], run.data.params["split"]) == ("8", "split_layer")
-    told = client.get_metric_history(run.info.run_id, "validation_loss")
+    history = client.get_metric_history(run.info.run_id, "validation_loss")
     kept = learned.builds.table("spatter_training")
-    assert {one.step: one.value for one in told} == dict(
+    assert {point.step: point.value for point in history} == dict(
         kept.filter(kept["epoch"] >= KILLED_IN_EPOCH).select("epoch", "validation_loss").iter_rows()
     )
 
@@ -84,8 +84,10 @@ def test_the_tracker_of_the_profile_holds_the_classifier_and_its_pictures(learne
     assert (folder / "spatter_classifier.onnx").read_bytes() == learned.builds.blob("spatter_classifier", "onnx")
 
 
-def test_what_a_training_goes_on_from_lies_apart_for_every_store_in_a_bucket(monkeypatch, tmp_path: Path):
+def test_every_store_in_a_bucket_has_its_own_checkpoints(monkeypatch, tmp_path: Path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    one, other = (Trainer().checkpoint_folder(Store(root=f"s3://bucket/{name}"), "spatter_classifier") for name in "ab")
-    assert one != other
-    assert one == Trainer().checkpoint_folder(Store(root="s3://bucket/a"), "spatter_classifier")
+    first, second = (
+        Trainer().checkpoint_folder(Store(root=f"s3://bucket/{name}"), "spatter_classifier") for name in "ab"
+    )
+    assert first != second
+    assert first == Trainer().checkpoint_folder(Store(root="s3://bucket/a"), "spatter_classifier")

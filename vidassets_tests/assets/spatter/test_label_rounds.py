@@ -60,7 +60,7 @@ def test_nothing_is_taken_away_with_the_list(rounds: list[dict[str, pl.DataFrame
 def test_words_of_people_are_spread_to_what_is_like_them(rounds: list[dict[str, pl.DataFrame]]):
     types = rounds[1]["spatter_types"]
     assert set(types.filter(pl.col("label_source") == "pseudo")["label"]) <= {"round", "long"}
-    assert all(one["failures"].is_empty() for one in rounds)
+    assert all(round_["failures"].is_empty() for round_ in rounds)
 
 
 def test_a_list_that_is_gone_is_told_with_the_mend(tmp_path: Path):

@@ -15,7 +15,7 @@ SMALL = {
 @pytest.mark.parametrize("asset", SMALL)
 def test_a_plain_run_and_the_status_leave_it_out(learned: Learned, asset: str):
     work = learned.builds.deployment.workload([])
-    assert asset not in {one.name for one in work.dataset_assets}
+    assert asset not in {asset.name for asset in work.dataset_assets}
     assert asset not in work.dataset_cells()
 
 

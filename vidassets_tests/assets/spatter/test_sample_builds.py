@@ -48,10 +48,10 @@ def matched(truth: list[dict[str, Any]], found: pl.DataFrame) -> int:
         boxes.setdefault(frame, []).append(tuple(box))
     n_matched = 0
     for event in truth:
-        there = boxes.get(event["frame"], [])
-        best = max(there, key=lambda box: overlap_ratio(tuple(event["box_xyxy"]), box), default=None)
+        candidates = boxes.get(event["frame"], [])
+        best = max(candidates, key=lambda box: overlap_ratio(tuple(event["box_xyxy"]), box), default=None)
         if best is not None and overlap_ratio(tuple(event["box_xyxy"]), best) > 0.5:
-            there.remove(best)
+            candidates.remove(best)
             n_matched += 1
     return n_matched
 

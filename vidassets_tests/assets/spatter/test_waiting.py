@@ -28,7 +28,7 @@ def test_without_builds_everything_over_all_of_them_waits(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
-    """What commands say where there is one build, and nobody has said its gas flow."""
+    """The output of commands for a single, unlabelled build."""
     import yaml
 
     home = Home(tmp_path_factory.mktemp("unlabelled"))
@@ -39,7 +39,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
 
 
 @pytest.mark.parametrize("command", ["run", "status"])
-def test_a_build_that_nobody_labelled_is_well_worked_on(unlabelled: dict[str, Said], command: str):
+def test_an_unlabelled_build_is_processed_without_errors(unlabelled: dict[str, Said], command: str):
     assert (unlabelled[command].code, "failed:" in unlabelled[command].out) == (0, False)
 
 
@@ -55,7 +55,7 @@ def test_a_clip_tells_which_of_its_artifacts_waits_and_for_what(unlabelled: dict
 
 @pytest.fixture(scope="module")
 def one_class(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Builds, Worked]]:
-    """Two builds of low flow, of which one says so; and a backfill of predictions that could not but fail."""
+    """Two builds of low flow, one of them labelled; and a backfill of predictions that must fail."""
     with Builds.at(tmp_path_factory.mktemp("one-class")) as builds:
         builds.record("a", "low", {"gas_flow": "low"}, n_layers=1)
         builds.record("b", "low", n_layers=1)

@@ -21,7 +21,7 @@ def with_events(crops, layers):
     return BuildCrops(crops.build, crops.file, crops.path, events(crops.build, layers))
 
 
-def test_a_row_tells_where_a_crop_lies_and_what_it_is_labelled(tmp_path):
+def test_a_row_holds_the_place_and_the_label_of_a_crop(tmp_path):
     index = index_crops([build_crops(tmp_path, "b1", jpegs(5), n_layers=2, per_dataset=3)], {"b1": LOW})
     assert index.select("event_index", "file", "dataset", "ds_idx", "layer", "label", "position").rows() == [
         (0, "s3://store/b1.h5", "b1_0", 0, 0, 0, "left"),
@@ -81,7 +81,7 @@ def test_crops_of_builds_without_labels_are_counted_as_such(tmp_path):
     assert exclusion_counts(index).rows() == [("b1", "not labelled", 4)]
 
 
-def test_files_of_an_older_writer_read_as_well(tmp_path):
+def test_files_with_padded_crops_are_read(tmp_path):
     index = index_crops([build_crops(tmp_path, "b1", jpegs(5), padded=True)], {"b1": LOW})
     assert index["excluded"].null_count() == 5
 
@@ -100,7 +100,7 @@ def test_events_of_another_extraction_are_refused(tmp_path, layers, said):
         index_crops([crops], {"b1": LOW})
 
 
-def test_a_file_that_is_gone_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     crops = build_crops(tmp_path, "b1", jpegs(4))
     crops.path.unlink()
     with pytest.raises(ArtifactMissing, match=r"s3://store/b1\.h5: no crops file at .*b1\.h5"):
@@ -113,14 +113,14 @@ def test_a_file_that_was_cut_is_damaged(tmp_path, keep):
     data = crops.path.read_bytes()
     assert len(data) > keep
     crops.path.write_bytes(data[:keep])
-    with pytest.raises(ArtifactDamaged, match=r"b1\.h5: does not read as HDF5.*Extract its crops again"):
+    with pytest.raises(ArtifactDamaged, match=r"b1\.h5: cannot be read as HDF5.*Extract its crops again"):
         index_crops([crops], {})
 
 
 def test_a_text_file_is_damaged(tmp_path):
     crops = build_crops(tmp_path, "b1", jpegs(4))
     crops.path.write_text("not an HDF5 file")
-    with pytest.raises(ArtifactDamaged, match="does not read as HDF5"):
+    with pytest.raises(ArtifactDamaged, match="cannot be read as HDF5"):
         index_crops([crops], {})
 
 
@@ -142,7 +142,7 @@ def test_another_programs_file_is_refused(tmp_path, stored):
 
 def test_a_file_without_the_dataset_names_what_it_holds(tmp_path):
     path = write_crops_file(tmp_path / "b1.h5", "b1", jpegs(2))
-    with pytest.raises(NotACropsFile, match="holds no dataset b2_0, but b1_0"):
+    with pytest.raises(NotACropsFile, match="has no dataset b2_0, but b1_0"):
         StoredCrops().jpegs(str(path), "b2_0", slice(0, 1))
 
 
@@ -172,7 +172,7 @@ def test_a_row_of_images_csv_finds_its_crop(tmp_path):
         assert file[row["dataset"]][int(row["ds_idx"])].tobytes() == crops[5]
 
 
-def test_a_build_that_cannot_be_read_is_told_and_the_others_are_done(tmp_path):
+def test_a_build_that_cannot_be_read_is_reported_and_the_others_are_indexed(tmp_path):
     good, bad = build_crops(tmp_path, "good", jpegs(2)), build_crops(tmp_path, "bad", jpegs(2))
     bad.path.write_bytes(b"no HDF5")
     refused = {}
@@ -181,7 +181,7 @@ def test_a_build_that_cannot_be_read_is_told_and_the_others_are_done(tmp_path):
     assert [(build, type(error)) for build, error in refused.items()] == [("bad", ArtifactDamaged)]
 
 
-def test_where_no_build_can_be_read_the_index_is_empty_and_keeps_its_schema(tmp_path):
+def test_if_no_build_can_be_read_the_index_is_empty_and_keeps_its_schema(tmp_path):
     bad = build_crops(tmp_path, "bad", jpegs(2))
     bad.path.write_bytes(b"no HDF5")
     index = index_crops([bad], {}, on_refused=lambda build, error: None)

@@ -30,8 +30,8 @@ def table(tmp_path):
         pytest.param("low", 0, id="low is 0"),
         pytest.param("high", 1, id="high is 1"),
         pytest.param(" High ", 1, id="case and blanks do not matter"),
-        pytest.param(None, None, id="null is not told"),
-        pytest.param("", None, id="an empty word is not told"),
+        pytest.param(None, None, id="null is unknown"),
+        pytest.param("", None, id="an empty word is unknown"),
     ],
 )
 def test_gas_flow_is_the_class_to_learn(gas_flow, label):
@@ -39,12 +39,12 @@ def test_gas_flow_is_the_class_to_learn(gas_flow, label):
 
 
 @pytest.mark.parametrize("value", ["lo", "medium", 0, 1, True, ["low"], {"low": 1}], ids=repr)
-def test_a_gas_flow_that_is_no_such_word_is_refused_naming_its_file(value):
+def test_an_invalid_gas_flow_is_refused_naming_its_file(value):
     with pytest.raises(LabelError, match=r"videos/a\.json: gas_flow is .* not one of low, high"):
         labels_from_fields({"gas_flow": value}, "videos/a.json")
 
 
-def test_a_position_that_is_no_such_word_is_refused():
+def test_an_invalid_position_is_refused():
     with pytest.raises(LabelError, match="position is 'middle', not one of left, mid, right"):
         labels_from_fields({"position": "middle"}, "a.json")
 
@@ -59,12 +59,12 @@ def test_further_fields_of_a_sidecar_are_kept():
     assert labels.json == '{"gas_flow": "low", "machine": {"name": "M2"}, "position": "mid"}'
 
 
-def test_a_table_tells_labels_by_build_and_keeps_numbers_as_they_are_written(table):
+def test_a_table_gives_labels_by_build_and_keeps_numbers_as_they_are_written(table):
     path = table("build,gas_flow,position,machine\nb1,high,left,007\nb2,,,\n")
     assert read_labels_table(path) == {"b1": BuildLabels("high", "left", {"machine": "007"}), "b2": BuildLabels()}
 
 
-def test_a_parquet_table_tells_the_same(tmp_path):
+def test_a_parquet_table_gives_the_same_labels(tmp_path):
     path = tmp_path / "labels.parquet"
     pl.DataFrame({"build": ["b1"], "gas_flow": ["low"], "position": [None]}).write_parquet(path)
     assert read_labels_table(path) == {"b1": BuildLabels("low")}
@@ -75,20 +75,20 @@ def test_a_parquet_table_tells_the_same(tmp_path):
     [
         pytest.param("name,gas_flow\nb1,low\n", r"\['name', 'gas_flow'\], not `build`", id="no column build"),
         pytest.param("build;gas_flow\nb1;low\n", "not `build`", id="semicolons"),
-        pytest.param("build,gas_flow\n,low\n", "row 1: names no build", id="no build in a row"),
-        pytest.param("build,gas_flow\nb1,low\nb1,high\n", "build b1 stands in two rows", id="a build twice"),
+        pytest.param("build,gas_flow\n,low\n", "row 1: has no build", id="no build in a row"),
+        pytest.param("build,gas_flow\nb1,low\nb1,high\n", "build b1 is in two rows", id="a build twice"),
         pytest.param("build,gas_flow\nb1,lwo\n", "build b1: gas_flow is 'lwo'", id="a misspelt word"),
-        pytest.param("", "does not read as a table of labels", id="an empty file"),
-        pytest.param("build,gas_flow\nb1,low,left,more\n", "does not read as a table of labels", id="a ragged row"),
+        pytest.param("", "cannot be read as a table of labels", id="an empty file"),
+        pytest.param("build,gas_flow\nb1,low,left,more\n", "cannot be read as a table of labels", id="a ragged row"),
     ],
 )
-def test_a_table_that_cannot_be_meant_is_refused_naming_the_file(table, text, said):
+def test_an_invalid_table_is_refused_naming_the_file(table, text, said):
     with pytest.raises(LabelError, match=rf"labels\.csv.*{said}"):
         read_labels_table(table(text))
 
 
-def test_a_table_that_is_gone_is_refused(tmp_path):
-    with pytest.raises(LabelError, match=r"gone\.csv: does not read"):
+def test_a_missing_table_is_refused(tmp_path):
+    with pytest.raises(LabelError, match=r"gone\.csv: cannot be read"):
         read_labels_table(tmp_path / "gone.csv")
 
 
@@ -103,7 +103,7 @@ def test_a_table_and_sidecars_complete_each_other():
 
 
 def test_labels_of_builds_that_are_not_known_are_refused_naming_them():
-    with pytest.raises(LabelError, match=r"labels\.csv: labels builds that are not known: b7, b8\. Known are b1\."):
+    with pytest.raises(LabelError, match=r"labels\.csv: labels builds that are not known: b7, b8\. Known builds: b1\."):
         merge_labels({"b1": BuildLabels()}, {"b8": BuildLabels(), "b7": BuildLabels("low")}, "labels.csv")
 
 
@@ -119,7 +119,7 @@ def test_a_number_in_a_sidecar_agrees_with_its_text_in_a_table():
     }
 
 
-def test_labels_come_back_from_their_table_as_they_were():
+def test_labels_survive_the_round_trip_through_their_table():
     labels = {
         "b1": BuildLabels("low", "left", {"machine": "007", "layers": [1, 2]}),
         "b2": BuildLabels(position="mid"),

@@ -83,7 +83,7 @@ def test_no_layer_and_no_build_is_in_two_parts_and_every_part_holds_both_classes
 
 @given(low=groups_of_class, high=groups_of_class)
 def test_no_part_lacks_more_than_two_layers_of_its_share(low, high):
-    layers = {0: [size for one in low for size in one], 1: [size for one in high for size in one]}
+    layers = {0: [size for build in low for size in build], 1: [size for build in high for size in build]}
     index = with_splits(crops((0, layers[0]), (1, layers[1])), seed=3)
     if index["split_layer"].null_count():
         return
@@ -92,14 +92,14 @@ def test_no_part_lacks_more_than_two_layers_of_its_share(low, high):
         assert n >= share - 2 * max(layers[label])
 
 
-def test_among_few_builds_the_long_one_is_learnt_from():
+def test_with_few_builds_the_long_build_is_used_for_training():
     lengths = [(label, [crops]) for label in (0, 1) for crops in (3, 12, 4)]
     for seed in range(4):
         index = with_splits(crops(*lengths), seed)
         assert [sizes(index, "split_build")[label, "train"] for label in (0, 1)] == [12, 12]
 
 
-def test_where_one_build_holds_most_crops_others_are_learnt_from_beside_it():
+def test_if_one_build_holds_most_crops_other_builds_are_used_for_training_too():
     lengths = [(label, [crops]) for label in (0, 1) for crops in (90, 15, 15, 15, 15, 15)]
     for seed in range(4):
         learnt = crops_of(with_splits(crops(*lengths), seed), "split_build", "train")
@@ -109,7 +109,7 @@ def test_where_one_build_holds_most_crops_others_are_learnt_from_beside_it():
 def test_the_same_seed_gives_the_same_splits_and_another_seed_others():
     splits = [with_splits(crops(*SIX_BUILDS), seed) for seed in (5, 5, 6, 7, 8)]
     assert splits[0].equals(splits[1])
-    assert any(not one["split_build"].equals(other["split_build"]) for one, other in pairwise(splits[1:]))
+    assert any(not split["split_build"].equals(other["split_build"]) for split, other in pairwise(splits[1:]))
     assert not splits[1]["split_random"].equals(splits[2]["split_random"])
 
 
@@ -127,7 +127,7 @@ def test_crops_without_a_label_and_excluded_ones_are_in_no_part():
     assert index["split_layer"].null_count() == 5
 
 
-def test_no_crops_are_no_rows():
+def test_an_index_without_crops_has_no_rows():
     index = with_splits(crops(), seed=1)
     assert index.height == 0
     assert index.schema["split_build"] == pl.String
@@ -157,12 +157,17 @@ def test_crops_of_a_part_are_its_rows():
 @pytest.mark.parametrize(
     ("split", "part", "said"),
     [
-        pytest.param("split_build", "test", "could not be made of this index: take split_layer", id="impossible"),
-        pytest.param("by_build", "test", "take one of split_build, split_layer, split_random", id="no such split"),
+        pytest.param(
+            "split_build",
+            "test",
+            "this index has no split_build: a class has too few groups. Use split_layer",
+            id="impossible",
+        ),
+        pytest.param("by_build", "test", "use one of split_build, split_layer, split_random", id="no such split"),
         pytest.param("split_layer", "val", "of train, validation, test", id="no such part"),
     ],
 )
-def test_a_part_that_is_not_there_is_refused(split, part, said):
+def test_a_missing_part_is_refused(split, part, said):
     with pytest.raises(InvalidSetting, match=said):
         crops_of(with_splits(crops(*TWO_BUILDS), seed=1), split, part)
 
@@ -197,7 +202,7 @@ def test_a_share_of_classes_is_kept_within_one_crop_and_nothing_more_is_left_out
 
 
 @pytest.mark.parametrize("high_share", [0, 1, -0.5, float("nan")])
-def test_a_share_that_is_none_is_refused(high_share):
+def test_an_invalid_share_is_refused(high_share):
     with pytest.raises(InvalidSetting, match="above 0 and below 1"):
         with_class_share(crops(*TWO_BUILDS), high_share, seed=1)
 
@@ -207,7 +212,7 @@ def test_a_share_of_classes_needs_both():
         with_class_share(crops((0, [4])), 0.5, seed=1)
 
 
-def test_counts_tell_crops_layers_and_builds_of_each_part():
+def test_counts_give_crops_layers_and_builds_of_each_part():
     counts = split_counts(with_splits(crops(*TWO_BUILDS), seed=1))
     assert counts.columns == ["split", "part", "label", "crops", "layers", "builds"]
     assert counts.filter(pl.col("split") == "split_layer").rows() == [

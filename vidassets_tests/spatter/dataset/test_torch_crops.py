@@ -47,14 +47,14 @@ def dataset(index, files):
         return with_options[-1]
 
     yield make
-    for one in with_options:
-        one.close()
+    for crops in with_options:
+        crops.close()
 
 
 def stored(builds):
     """Every crop as its JPEG, in the index's order: by build, then event."""
     of_build = {"low": jpegs(10), "high": jpegs(6, first=20), "new": jpegs(2, first=30)}
-    return [one for name in sorted(of_build) for one in of_build[name]]
+    return [crop for name in sorted(of_build) for crop in of_build[name]]
 
 
 def test_an_item_is_the_crop_as_it_is_judged_and_its_label(dataset, builds, index):
@@ -70,7 +70,7 @@ def test_an_item_is_the_crop_as_it_is_judged_and_its_label(dataset, builds, inde
     assert (picture.dtype, label.dtype, label.shape) == (torch.float32, torch.float32, ())
 
 
-def test_gray_items_have_three_like_channels(dataset, builds):
+def test_gray_items_have_three_equal_channels(dataset, builds):
     picture, _ = dataset(colour="gray")[3]
     assert np.array_equal(picture.numpy(), evaluation_transform(stored(builds)[3], colour="gray"))
     assert torch.equal(picture[0], picture[2])
@@ -84,7 +84,7 @@ def test_a_batch_in_any_order_and_with_repeats_is_its_items(dataset):
 
 
 @pytest.mark.parametrize("number", [18, -19])
-def test_an_item_that_is_not_there_is_an_index_error(dataset, number):
+def test_a_missing_item_is_an_index_error(dataset, number):
     with pytest.raises(IndexError, match="of 18"):
         dataset()[number]
 
@@ -120,7 +120,7 @@ def test_an_augmented_crop_depends_on_seed_epoch_and_number_alone(dataset):
         assert not any(torch.equal(first[number], other[number]) for number in first)
 
 
-def test_a_crop_that_is_judged_is_the_same_in_every_epoch(dataset):
+def test_without_augmentation_a_crop_is_the_same_in_every_epoch(dataset):
     crops = dataset()
     first = crops[4][0]
     crops.set_epoch(3)
@@ -144,7 +144,7 @@ def test_unpacked_crops_are_the_same_crops(dataset, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_unpacked_crops_need_the_crops_file_no_more(tmp_path, index):
+def test_unpacked_crops_no_longer_need_the_crops_file(tmp_path, index):
     build = build_crops(tmp_path, "low", jpegs(10), per_dataset=4)
     crops = TorchCrops(index.filter(build="low"), files={build.file: build.path}, unpack_in=tmp_path)
     crops.close()
@@ -163,13 +163,13 @@ def test_unpacked_crops_need_the_crops_file_no_more(tmp_path, index):
 )
 def test_workers_give_what_this_process_gives(dataset, start, unpacked, tmp_path):
     crops = dataset(augment=True, unpack_in=tmp_path if unpacked else None)
-    here = [crops[number][0] for number in range(18)]  # its files are open when the worker starts
+    expected = [crops[number][0] for number in range(18)]  # its files are open when the worker starts
     loader = DataLoader(crops, batch_size=5, num_workers=1, multiprocessing_context=start)
-    assert torch.equal(torch.cat([pictures for pictures, _ in loader]), torch.stack(here))
-    assert torch.equal(crops[0][0], here[0])
+    assert torch.equal(torch.cat([pictures for pictures, _ in loader]), torch.stack(expected))
+    assert torch.equal(crops[0][0], expected[0])
 
 
-def test_a_worker_that_lives_on_turns_crops_anew_each_epoch(dataset):
+def test_a_persistent_worker_rotates_crops_by_new_angles_in_each_epoch(dataset):
     crops = dataset(augment=True)
     loader = DataLoader(crops, batch_size=18, num_workers=1, multiprocessing_context="fork", persistent_workers=True)
     for epoch in range(2):
@@ -187,7 +187,7 @@ def test_a_forked_process_leaves_the_files_of_its_parent_open(dataset):
     assert torch.equal(crops[9][0], dataset()[9][0])
 
 
-def test_subsets_and_samplers_of_torch_take_it(dataset):
+def test_subsets_and_samplers_of_torch_accept_the_dataset(dataset):
     crops = dataset()
     sampler = WeightedRandomSampler([1.0] * 4, 30, generator=torch.Generator().manual_seed(1))
     pictures, labels = next(iter(DataLoader(Subset(crops, [3, 7, 11, 15]), batch_size=30, sampler=sampler)))
@@ -195,7 +195,7 @@ def test_subsets_and_samplers_of_torch_take_it(dataset):
     assert labels.shape == (30,)
 
 
-def test_a_dataset_of_nothing_has_no_items(dataset, index, tmp_path):
+def test_a_dataset_without_crops_has_no_items(dataset, index, tmp_path):
     assert len(dataset(index.clear(), unpack_in=tmp_path)) == 0
 
 
@@ -211,16 +211,16 @@ def test_excluded_rows_are_refused(index):
         TorchCrops(index.with_columns(excluded=pl.lit("all black")))
 
 
-def test_a_file_that_is_gone_is_said(index):
+def test_a_missing_file_is_reported(index):
     with pytest.raises(ArtifactMissing, match=r"s3://store/high\.h5: no crops file"):
         TorchCrops(index)[0]
 
 
-def test_a_file_that_was_made_anew_with_fewer_crops_is_said(tmp_path, index, files):
+def test_a_file_that_was_extracted_again_with_fewer_crops_is_reported(tmp_path, index, files):
     shorter = build_crops(tmp_path, "low", jpegs(2))
     crops = TorchCrops(index.filter(build="low"), files=files | {shorter.file: shorter.path})
     assert crops[0][0].shape == (3, 32, 32)
-    with pytest.raises(ArtifactDamaged, match=r"low\.h5: does not read as HDF5"):
+    with pytest.raises(ArtifactDamaged, match=r"low\.h5: cannot be read as HDF5"):
         crops[3]
     crops.close()
 

@@ -9,7 +9,7 @@ from vidassets.spatter.dataset.transforms import decode_crop, evaluation_transfo
 from vidassets_tests.spatter.crops_files import jpeg, picture
 
 
-def test_what_a_model_is_given_is_rgb_in_0_to_1():
+def test_the_input_of_a_model_is_rgb_in_0_to_1():
     blue = np.zeros((50, 40, 3), np.uint8)
     blue[..., 0] = 255
     crop = evaluation_transform(blue)
@@ -52,7 +52,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_differs_by_few_levels(side_px):
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd9", b"text", jpeg(picture(1))[:-9]], ids=["empty", "end", "text", "cut"]
 )
-def test_bytes_that_are_no_whole_jpeg_are_refused(data):
+def test_bytes_that_are_not_a_whole_jpeg_are_refused(data):
     with pytest.raises(ArtifactDamaged, match="does not decode as JPEG"):
         evaluation_transform(data)
 
@@ -78,6 +78,6 @@ def test_the_target_is_the_size_of_the_result(target_px, rotation_deg):
 def test_a_batch_gives_what_each_gives_alone():
     squares = np.stack([small_square(picture(number)) for number in range(4)])
     for colour in ("rgb", "gray"):
-        alone = [unit_channels(one[None], colour)[0] for one in squares]
+        alone = [unit_channels(square[None], colour)[0] for square in squares]
         assert np.array_equal(unit_channels(squares, colour), np.stack(alone))
     assert unit_channels(squares[:0]).shape == (0, 3, 32, 32)

@@ -16,7 +16,7 @@ D = 6
 
 
 def crops_of(rng: np.random.Generator, label: int, n_crops: int, shift: float = 0.0) -> np.ndarray:
-    """Embeddings (n, 6) of a build: two classes 4 apart, one direction that never varies, a shift of its own."""
+    """Return embeddings (n, 6) of a build: class means 4 units apart, one constant direction, a shift of the build."""
     centre = np.zeros(D)
     centre[0], centre[1] = 4 * label, shift
     scale = np.array([1, 1, 0.5, 2, 1, 0])
@@ -45,7 +45,7 @@ def test_a_build_of_one_flow_like_training_raises_no_alarm(label, n_crops):
     assert alarms == [False] * 10
 
 
-def test_a_class_that_lies_closer_together_than_the_other_is_like_training():
+def test_a_build_of_the_more_compact_class_is_like_training():
     rng = np.random.default_rng(12)
     broad, narrow = crops_of(rng, 0, 600), 0.3 * crops_of(rng, 1, 300)
     reference = fit_drift_reference(
@@ -63,7 +63,7 @@ def test_a_shifted_build_raises_the_alarm(n_crops):
     assert row["detail"].startswith("unlike the training data")
 
 
-def test_a_build_no_odder_than_the_training_builds_are_raises_no_alarm():
+def test_a_build_that_differs_no_more_than_training_builds_do_raises_no_alarm():
     rng = np.random.default_rng(3)
     narrow, broad = reference_of(rng), reference_of(rng, shifts=(-2.0, 0.0, 2.0))
     build = crops_of(rng, 0, 800, shift=2.0)
@@ -72,20 +72,20 @@ def test_a_build_no_odder_than_the_training_builds_are_raises_no_alarm():
     assert not drift_of(build, broad)["alarm"]
 
 
-def test_a_few_crops_must_be_odder_than_many_to_raise_the_alarm():
+def test_few_crops_need_a_higher_index_to_raise_the_alarm():
     reference = reference_of(np.random.default_rng(4))
     assert alarm_threshold(reference, 0, 10) > 2 * SHIFTED_INDEX
     assert alarm_threshold(reference, 0, 10_000) == pytest.approx(max(SHIFTED_INDEX, reference.usual_index))
 
 
-def test_a_build_whose_flow_no_other_build_has_does_not_raise_what_is_usual():
+def test_the_only_build_of_a_flow_does_not_raise_the_usual_index():
     rng = np.random.default_rng(5)
     embeddings = np.concatenate([crops_of(rng, 0, 100), crops_of(rng, 1, 100)])
     labels = np.repeat([0, 1], 100)
     assert fit_drift_reference(embeddings, labels, np.repeat(["x", "y"], 100), MODEL).usual_index == 0.0
 
 
-def test_a_direction_in_which_training_never_varies_is_no_cause_of_alarm_by_itself():
+def test_a_direction_that_is_constant_in_training_raises_no_alarm_by_itself():
     rng = np.random.default_rng(6)
     distances = reference_of(rng).distances(crops_of(rng, 0, 100))
     assert np.isfinite(distances).all()
@@ -105,7 +105,7 @@ def test_a_reference_is_the_same_after_it_was_stored():
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing of ours", b"PK\x03\x04 cut"])
-def test_what_is_no_reference_is_refused(data):
+def test_bytes_that_are_no_reference_are_refused(data):
     with pytest.raises(ArtifactDamaged, match=r"drift\.npz: not a drift reference .* Train"):
         DriftReference.from_bytes(data, "drift.npz")
 

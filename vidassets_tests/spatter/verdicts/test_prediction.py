@@ -46,7 +46,7 @@ def plain(bgr: tuple[int, int, int]) -> bytes:
     return jpeg_of(np.full((50, 60, 3), bgr, np.uint8))
 
 
-def test_a_crop_is_scored_as_red_and_blue_stand_in_rgb(redness):
+def test_a_crop_is_scored_in_rgb_order(redness):
     table = predict_crops("b", [plain((0, 0, 255)), plain((255, 0, 0))], redness)
     spatter_schemas.SpatterPredictions.validate(table)
     assert table["event_index"].to_list() == [0, 1]
@@ -54,7 +54,7 @@ def test_a_crop_is_scored_as_red_and_blue_stand_in_rgb(redness):
     assert table["embedding"][0].to_list() == pytest.approx([1.0, 0.0, 0.0], abs=0.02)
 
 
-def test_a_classifier_that_has_learned_from_gray_is_given_gray():
+def test_a_classifier_trained_on_gray_gets_gray():
     onnx = onnx_of(Redness())
     model = load_model_from_string(onnx)
     entry = model.metadata_props.add()
@@ -73,7 +73,7 @@ def test_a_score_does_not_depend_on_the_batch(redness):
         assert np.allclose(table["probability"], 1 / (1 + np.exp(-expected)), atol=1e-6)
 
 
-def test_what_is_no_picture_is_excluded_with_the_reason_and_its_neighbours_are_scored(redness):
+def test_a_crop_that_is_no_picture_is_excluded_with_the_reason_and_its_neighbours_are_scored(redness):
     jpegs = [plain((9, 9, 200)), plain((0, 0, 0)), b"no JPEG", b"", plain((9, 9, 200))]
     table = predict_crops("b", jpegs, redness, batch_crops=2)
     spatter_schemas.SpatterPredictions.validate(table)
@@ -107,7 +107,7 @@ def test_crops_are_read_as_they_are_needed(redness):
     assert len(predict_crops("b", stream(), Counting(), batch_crops=4)) == 10  # type: ignore[arg-type]
 
 
-def test_the_model_of_a_prediction_is_told_by_its_file(redness):
+def test_the_model_of_a_prediction_is_identified_by_its_file(redness):
     other = CropClassifier(onnx_of(torch.nn.Sequential(Redness())))
     assert redness.model == CropClassifier(onnx_of(Redness())).model
     assert predict_crops("b", [plain((1, 1, 1))], other)["model"].to_list() == [other.model]
@@ -147,7 +147,7 @@ class Infinite(torch.nn.Module):
 
 
 def test_a_file_that_is_no_model_is_refused():
-    with pytest.raises(ArtifactDamaged, match=r"lenet\.onnx: ONNX Runtime does not load it .* Train"):
+    with pytest.raises(ArtifactDamaged, match=r"lenet\.onnx: ONNX Runtime cannot load it .* Train"):
         CropClassifier(b"no model", name="lenet.onnx")
 
 
@@ -163,16 +163,16 @@ def test_a_model_of_another_form_is_refused():
         pytest.param(Infinite(), "not finite", id="infinite"),
     ],
 )
-def test_answers_of_another_form_are_refused(module, message):
+def test_outputs_of_another_form_are_refused(module, message):
     with pytest.raises(ArtifactDamaged, match=message):
         predict_crops("b", [plain((9, 9, 200))], CropClassifier(onnx_of(module)))
 
 
-def test_a_provider_that_is_not_there_is_refused():
+def test_a_missing_provider_is_refused():
     with pytest.raises(DeviceUnavailable, match="not NoSuchProvider"):
         CropClassifier(onnx_of(Redness()), providers=["NoSuchProvider", "CPUExecutionProvider"])
 
 
-def test_a_batch_of_nothing_is_refused(redness):
+def test_an_empty_batch_is_refused(redness):
     with pytest.raises(InvalidSetting, match="batch_crops is 0"):
         predict_crops("b", [], redness, batch_crops=0)

@@ -25,7 +25,7 @@ def build(probability: list[float | None], layers: list[int]) -> tuple[pl.DataFr
         pytest.param([], [], "undecided", "no scored crop", id="no spatter"),
     ],
 )
-def test_a_verdict_is_given_where_the_whole_interval_lies_beyond_the_threshold(probability, layers, word, reason):
+def test_a_verdict_is_given_if_the_whole_interval_is_beyond_the_threshold(probability, layers, word, reason):
     row = judge_build("b", *build(probability, layers)).row(0, named=True)
     assert row["verdict"] == word
     assert (row["reason"] or "").startswith(reason or "")
@@ -67,7 +67,7 @@ def test_layers_that_contradict_each_other_widen_the_interval():
     assert unlike.high - unlike.low > 1.5 * (alike.high - alike.low)
 
 
-def test_the_intervals_of_correlated_layers_hold_the_truth_as_often_as_they_say():
+def test_the_intervals_of_correlated_layers_contain_the_truth_as_often_as_the_confidence():
     rng = np.random.default_rng(7)
     for n_layers in (5, MIN_BOOTSTRAP_LAYERS):
         held = 0
@@ -92,7 +92,7 @@ def test_predictions_of_other_crops_are_refused():
 
 
 @pytest.mark.parametrize("setting", [{"threshold": 1.0}, {"confidence": 0.0}])
-def test_a_setting_that_means_nothing_is_refused(setting):
+def test_an_invalid_setting_is_refused(setting):
     with pytest.raises(InvalidSetting, match=next(iter(setting))):
         judge_build("b", *build([0.5] * 20, [0] * 20), **setting)
 
