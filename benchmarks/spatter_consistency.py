@@ -1,9 +1,10 @@
-"""What crops without labels add to a few with: consistency training against supervised on the same few labels.
+"""Consistency training on a few labels and many unlabelled crops, compared with supervised training on the labels.
 
     python -m benchmarks.spatter_consistency [--seeds 3] [--steps 600]
 
-On generated crops: droplets of high flow and streaks of low, grain on both, ranges that overlap. Same network
-(LeNet-5), labels, steps and seed side by side; the last line is the network trained on the labels of all. One thread.
+The crops are generated: droplets under high flow, streaks under low flow, with noise and overlapping ranges. Both
+trainings use the same network (LeNet-5), labels, steps and seed, on one thread. The last line is the accuracy of a
+network that is trained on the labels of all crops.
 """
 
 import argparse
@@ -40,14 +41,14 @@ def main() -> None:
     torch.set_num_threads(1)
     many, test = spatter_crops(10, N_UNLABELLED), spatter_crops(11, N_TEST)
     settings = ConsistencySettings(steps=options.steps)
-    print(f"accuracy on {N_TEST} crops, {N_UNLABELLED} without labels, {options.steps} steps, {options.seeds} seeds")
+    print(f"accuracy on {N_TEST} crops, {N_UNLABELLED} unlabelled, {options.steps} steps, {options.seeds} seeds")
     print(f"{'labels':>8} {'supervised':>22} {'consistency':>22} {'better':>8}")
     for n_labels in (10, 20, 40, 100):
         pairs = []
         for seed in range(options.seeds):
             few = spatter_crops(100 + seed, n_labels)
-            answer = compare_with_supervised(LeNet, few, many[0], test, replace(settings, seed=seed))
-            pairs.append((answer.supervised_accuracy, answer.consistency_accuracy))
+            compared = compare_with_supervised(LeNet, few, many[0], test, replace(settings, seed=seed))
+            pairs.append((compared.supervised_accuracy, compared.consistency_accuracy))
         table = np.array(pairs)
         cells = [f"{column.mean():.3f} ({column.min():.3f}-{column.max():.3f})" for column in table.T]
         print(

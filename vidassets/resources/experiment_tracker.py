@@ -1,6 +1,6 @@
-"""Where trainings are written down besides the asset's own metadata: nowhere, or an MLflow server or folder.
+"""Experiment trackers: trainings are recorded in MLflow, or only in the asset's own metadata.
 
-An asset is handed a `Tracker`, whichever the profile names.
+An asset receives the `Tracker` that the profile names.
 """
 
 import os
@@ -20,61 +20,65 @@ FINGERPRINT_TAG = "vidassets.fingerprint"
 
 
 class TrackedRun(Protocol):
-    """One training, as a tracker sees it."""
+    """One training in a tracker."""
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Measures of an epoch; the same step may be told again."""
+        """Record the measures of an epoch. The same step may be recorded again."""
         ...
 
     def artifact(self, name: str, content: bytes) -> None:
-        """A file of the training: a picture, the exported classifier."""
+        """Record a file of the training, such as a picture or the exported classifier."""
         ...
 
 
 class Tracker(Protocol):
-    """Where trainings are written down."""
+    """A place where trainings are recorded."""
 
     def run(self, name: str, fingerprint: str, parameters: Mapping[str, Any]) -> AbstractContextManager[TrackedRun]:
-        """A context that gives a `TrackedRun`, and tells its end: whether it failed, where it did.
+        """Return a context for a `TrackedRun`. At its end the run is recorded as finished or failed.
 
         Args:
-            name: for people.
-            fingerprint: of the training; one that was interrupted goes on under the same run.
-            parameters: what it is made by.
+            name: a readable name.
+            fingerprint: of the training. An interrupted training continues the same run.
+            parameters: the settings of the training.
         """
         ...
 
 
 class NoTracker(dg.ConfigurableResource, extra="forbid"):
-    """The default: the asset's own metadata tells of its training, nothing else does."""
+    """The default: a training is recorded only in the asset's own metadata."""
 
     @contextmanager
     def run(self, name: str, fingerprint: str, parameters: Mapping[str, Any]) -> Iterator[TrackedRun]:
-        """A run that is written nowhere."""
+        """Yield a run that records nothing."""
         yield _UntrackedRun()
 
 
 class MlflowTracker(dg.ConfigurableResource, extra="forbid"):
-    """MLflow: a server, or a SQLite file. A password is given as MLflow reads it, in MLFLOW_TRACKING_PASSWORD."""
+    """MLflow, as a server or a SQLite file. MLflow reads a password from MLFLOW_TRACKING_PASSWORD."""
 
     tracking_uri: str = Field(
-        description="http(s)://… of a server, or sqlite:///path of a file; a relative path is below the working folder"
+        description="http(s)://… of a server, or sqlite:///path of a file, relative to the working directory."
     )
-    experiment: str = Field(default="spatter-classifier", min_length=1, description="made where it is not there")
+    experiment: str = Field(
+        default="spatter-classifier",
+        min_length=1,
+        description="Name of the experiment; it is created if it does not exist.",
+    )
     artifact_location: str | None = Field(
         default=None,
-        description="where a new experiment keeps its files: a folder's or bucket's URL; None leaves it to MLflow",
+        description="URL of the folder or bucket for the files of a new experiment. None: MLflow's default.",
     )
 
     @contextmanager
     def run(self, name: str, fingerprint: str, parameters: Mapping[str, Any]) -> Iterator[TrackedRun]:
-        """A run in the experiment.
+        """Yield a run in the experiment.
 
         Raises:
             ModelMissing: MLflow is not installed.
-            TrackerUnreachable: it does not answer, or refuses.
+            TrackerUnreachable: MLflow does not answer, or reports an error.
         """
-        with _told_with_the_mend(self.tracking_uri):
+        with _named_error(self.tracking_uri):
             client = _client(self.tracking_uri)
             run_id = self._run_id(client, name, fingerprint)
             for parameter, value in parameters.items():
@@ -83,13 +87,13 @@ class MlflowTracker(dg.ConfigurableResource, extra="forbid"):
         try:
             yield tracked
         except BaseException:
-            # What ended the training is the news: that the tracker fails as well is not.
+            # Raise the error that ended the training, even if the tracker fails as well.
             tracked.end("FAILED", quiet=True)
             raise
         tracked.end("FINISHED")
 
     def _run_id(self, client: Any, name: str, fingerprint: str) -> str:
-        """The run of that training which has not finished, or a new one."""
+        """Return the unfinished run of this training, or a new one."""
         experiment = client.get_experiment_by_name(self.experiment)
         experiment_id = (
             experiment.experiment_id
@@ -104,38 +108,38 @@ class MlflowTracker(dg.ConfigurableResource, extra="forbid"):
 
 
 class _UntrackedRun:
-    """Keeps nothing."""
+    """A run that records nothing."""
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def artifact(self, name: str, content: bytes) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class _MlflowRun:
-    """A run of MLflow."""
+    """A run in MLflow."""
 
     def __init__(self, client: Any, run_id: str, tracking_uri: str) -> None:
         self._client, self._run_id, self._tracking_uri = client, run_id, tracking_uri
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """See `TrackedRun`."""
-        with _told_with_the_mend(self._tracking_uri):
+        with _named_error(self._tracking_uri):
             for name, value in values.items():
                 self._client.log_metric(self._run_id, name, value, step=step)
 
     def artifact(self, name: str, content: bytes) -> None:
         """See `TrackedRun`."""
-        with _told_with_the_mend(self._tracking_uri), TemporaryDirectory() as folder:
+        with _named_error(self._tracking_uri), TemporaryDirectory() as folder:
             file = Path(folder) / name
             file.write_bytes(content)
             self._client.log_artifact(self._run_id, str(file))
 
     def end(self, status: str, quiet: bool = False) -> None:
-        """Tell MLflow how it ended."""
+        """Record the end of the run in MLflow."""
         try:
-            with _told_with_the_mend(self._tracking_uri):
+            with _named_error(self._tracking_uri):
                 self._client.set_terminated(self._run_id, status)
         except TrackerUnreachable:
             if not quiet:
@@ -143,31 +147,32 @@ class _MlflowRun:
 
 
 def _client(tracking_uri: str) -> Any:
-    # Read by MLflow when it is imported: it would tell its makers of each use.
+    # MLflow reads this when it is imported; by default it reports each use to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         from mlflow import MlflowClient
     except ModuleNotFoundError as error:
         raise ModelMissing(
-            f"{error.name} is not installed, and the profile names MLflow. `{INSTALL}`, or leave the key "
-            "experiment_tracker out of the profile."
+            f"{error.name} is not installed, but the profile names MLflow. `{INSTALL}`, or remove the key "
+            "experiment_tracker from the profile."
         ) from error
     return MlflowClient(tracking_uri=tracking_uri)
 
 
 @contextmanager
-def _told_with_the_mend(tracking_uri: str) -> Iterator[None]:
+def _named_error(tracking_uri: str) -> Iterator[None]:
+    """Raise errors of MLflow as `TrackerUnreachable`."""
     try:
         yield
     except ModelMissing:
         raise
-    except Exception as error:  # MLflow lets errors of its stores and of requests through
+    except Exception as error:  # MLflow passes on errors of its stores and of requests
         raise TrackerUnreachable(
-            f"{tracking_uri}: MLflow did not take it ({type(error).__name__}: {_first_line(error)}). See that it "
-            "runs and can be written to, or leave the key experiment_tracker out of the profile. The training is kept."
+            f"{tracking_uri}: recording in MLflow failed ({type(error).__name__}: {_first_line(error)}). Check that "
+            "MLflow runs and is writable, or remove the key experiment_tracker from the profile. The training is kept."
         ) from error
 
 
 def _first_line(error: Exception) -> str:
-    """SQLAlchemy adds the statement, and where to read on."""
+    """Return the first line of a message. SQLAlchemy adds the statement and a link after it."""
     return next(iter(str(error).splitlines()), "")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from vidassets.errors import ModelMissing, TrackerUnreachable
 from vidassets.resources.experiment_tracker import MlflowTracker, NoTracker
 
-# MLflow's own models use what SQLAlchemy 2.1 warns of.
+# MLflow's own models use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 
 
@@ -35,7 +35,7 @@ def runs(tracker: MlflowTracker) -> list[Any]:
     return list(client.search_runs([client.get_experiment_by_name(tracker.experiment).experiment_id]))
 
 
-def test_a_training_is_written_down_with_what_it_is_made_by(tracker):
+def test_a_training_is_recorded_with_its_settings(tracker):
     with tracker.run("spatter", "f" * 16, {"architecture": "lenet5", "seed": 1234}) as run:
         run.metrics(1, {"validation_loss": 0.5})
         run.metrics(2, {"validation_loss": 0.25})
@@ -51,13 +51,13 @@ def test_a_file_is_kept_byte_for_byte(tracker, folder):
     assert [file.read_bytes() for file in (folder / "files").rglob("classifier.onnx")] == [b"\x00\xff"]
 
 
-def test_a_training_that_fails_is_written_down_as_failed(tracker):
+def test_a_failed_training_is_recorded_as_failed(tracker):
     with pytest.raises(ZeroDivisionError), tracker.run("spatter", "f" * 16, {}):
         _ = 1 / 0
     assert [run.info.status for run in runs(tracker)] == ["FAILED"]
 
 
-def test_a_training_that_was_interrupted_goes_on_under_the_same_run(tracker):
+def test_an_interrupted_training_continues_the_same_run(tracker):
     with pytest.raises(KeyboardInterrupt), tracker.run("spatter", "f" * 16, {"seed": 1}):
         raise KeyboardInterrupt
     with tracker.run("spatter", "f" * 16, {"seed": 1}) as run:
@@ -73,7 +73,7 @@ def test_another_training_is_another_run(tracker):
     assert len(runs(tracker)) == 2
 
 
-def test_a_training_that_finished_is_not_written_over(tracker):
+def test_a_finished_training_is_not_overwritten(tracker):
     for seed in (1, 2):
         with tracker.run("spatter", "f" * 16, {"seed": seed}):
             pass
@@ -84,20 +84,20 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path, folder):
     (tmp_path / "file").write_bytes(b"no database, and long enough to be read as one" * 100)
     tracker = MlflowTracker(tracking_uri=f"sqlite:///{tmp_path / 'file'}")
     with (
-        pytest.raises(TrackerUnreachable, match=f"sqlite:///{tmp_path}/file: .*leave the key experiment_tracker out"),
+        pytest.raises(TrackerUnreachable, match=f"sqlite:///{tmp_path}/file: .*remove the key experiment_tracker"),
         tracker.run("spatter", "f" * 16, {}),
     ):
         pass
 
 
-def test_without_mlflow_the_mend_is_told(monkeypatch):
+def test_without_mlflow_the_error_names_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     tracker = MlflowTracker(tracking_uri="sqlite:///runs.db")
     with pytest.raises(ModelMissing, match=r"pip install 'vidassets\[mlflow\]'"), tracker.run("spatter", "f" * 16, {}):
         pass
 
 
-# Dagster 1.13 looks for the fields of a resource without any in a place that pydantic 2 gave up.
+# For a resource without fields, Dagster 1.13 uses an attribute that pydantic 2 deprecates.
 @pytest.mark.filterwarnings("ignore:The `__fields__` attribute is deprecated")
 def test_no_tracker_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

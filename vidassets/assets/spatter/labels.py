@@ -68,7 +68,7 @@ def spatter_label_decisions(store: Store, config: LabelsTable) -> AssetResult:
     `table` is a filled-in copy of `spatter_label_requests_csv`. If it is submitted again with more labels, only the new
     labels are added; submitting another list, or none, removes nothing.
     """
-    from vidassets.spatter.types.active_labels import append_filled
+    from vidassets.spatter.types.active_labels import append_filled_in
 
     schema, opened = spatter_schemas.SpatterLabelDecisions, store.open()
     try:
@@ -83,7 +83,7 @@ def spatter_label_decisions(store: Store, config: LabelsTable) -> AssetResult:
             raise LabelError(
                 f"{config.table}: cannot be read ({error.strerror}). Correct the path in the profile."
             ) from error
-        decisions = append_filled(decisions, filled, config.table)
+        decisions = append_filled_in(decisions, filled, config.table)
     metadata = {"table": config.table or "none", "new_decisions": len(decisions) - n_known}
     version = sha256(decisions.write_csv().encode()).hexdigest()[:16]
     return AssetResult(decisions, metadata, data_version=version)

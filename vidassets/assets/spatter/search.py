@@ -39,9 +39,9 @@ class RecipeSearch(CropChoice):
 
 
 def _front(artifact: pl.DataFrame) -> str:
-    from vidassets.spatter.classifier.report import search_picture
+    from vidassets.spatter.classifier.report import draw_search
 
-    return picture(search_picture(artifact), f"{len(artifact)} trials")
+    return picture(draw_search(artifact), f"{len(artifact)} trials")
 
 
 @dataset_asset(

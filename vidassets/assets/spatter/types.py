@@ -55,9 +55,9 @@ def spatter_types(
     (assets: spatter_label_decisions: table: PATH), and run again. A person's label stands; similar crops get a
     pseudo-label.
     """
-    from vidassets.spatter.types.active_labels import label_requests, replay, requests_csv
-    from vidassets.spatter.types.embedding import crop_features
-    from vidassets.spatter.types.type_facts import type_facts
+    from vidassets.spatter.types.active_labels import export_requests, replay_decisions, request_labels
+    from vidassets.spatter.types.embedding import compute_features
+    from vidassets.spatter.types.type_facts import describe_types
     from vidassets.spatter.types.types import assign_types, cluster_crops, feasible_n_clusters
     from vidassets.spatter.verdicts.prediction import model_name
 
@@ -66,12 +66,12 @@ def spatter_types(
     predictions = pl.concat([spatter_predictions[key] for key in keys])
     # A build whose predictions could not be updated still has those of an older model: not comparable.
     current = predictions.filter(pl.col("model") == model_name(spatter_classifier))
-    features = crop_features(current, events)
+    features = compute_features(current, events)
     n_clusters = feasible_n_clusters(config.n_clusters, len(features.crops))
     clusters = cluster_crops(features, n_clusters, config.seed)
-    replayed = replay(spatter_label_decisions, events)
+    replayed = replay_decisions(spatter_label_decisions, events)
     types = assign_types(features, clusters, replayed.labels, config.min_confidence)
-    facts, requests = type_facts(features, types), label_requests(features, types, config.n_requests)
+    facts, requests = describe_types(features, types), request_labels(features, types, config.n_requests)
     metadata: dict[str, Any] = {
         "clusters": len(facts),
         "labelled_by_people": int((types["label_source"] == "person").sum()),
@@ -83,17 +83,17 @@ def spatter_types(
         "spatter_type_facts": facts,
         "spatter_type_counts": clusters.counts,
         "spatter_label_requests": requests,
-        "spatter_label_requests_csv": requests_csv(requests),
+        "spatter_label_requests_csv": export_requests(requests),
     }
     return AssetResult(types, metadata, also=also)
 
 
 def _sheet(types: pl.DataFrame, facts: pl.DataFrame, events: pl.DataFrame, spatter_crops: AllClips) -> str:
     from vidassets.spatter.dataset.stored_crops import StoredCrops
-    from vidassets.spatter.types.type_facts import jpeg_reader, type_sheet
+    from vidassets.spatter.types.type_facts import draw_type_sheet, jpeg_reader
 
     with ExitStack() as opened:
         files = {key: opened.enter_context(spatter_crops[key].path()) for key in types["clip"].unique()}
         stored = StoredCrops(files)
         opened.callback(stored.close)
-        return picture(type_sheet(types, facts, jpeg_reader(stored, events)), f"{len(facts)} kinds of spatter")
+        return picture(draw_type_sheet(types, facts, jpeg_reader(stored, events)), f"{len(facts)} kinds of spatter")

@@ -1,7 +1,7 @@
-"""Networks by name. Each takes float32 (N, 3, 32, 32) in [0, 1], and gives a logit (N,) and an embedding (N, D).
+"""Networks by name. Each maps float32 (N, 3, 32, 32) in [0, 1] to a logit (N,) and an embedding (N, D).
 
-LeNet-5 is the project's own; the larger ones are those of the optional package `transformers`, built from their
-configuration with random weights: nothing is downloaded. Needs torch: import it inside functions only.
+LeNet-5 is implemented in `lenet.py`. The larger networks come from the optional package `transformers` and are built
+from their configuration with random weights: nothing is downloaded. Needs torch: import it inside functions only.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ INSTALL = "pip install 'vidassets[architectures]'"
 
 
 class PooledNetwork(nn.Module):
-    """A backbone of `transformers`, and one linear layer upon what it pools."""
+    """A backbone of `transformers` with one linear layer on its pooled features."""
 
     def __init__(self, backbone: nn.Module, embedding_size: int) -> None:
         super().__init__()
@@ -25,39 +25,39 @@ class PooledNetwork(nn.Module):
         self.output = nn.Linear(embedding_size, 1)
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logit of high gas flow (N,), and the pooled features (N, D)."""
+        """Return the logit of high gas flow (N,) and the pooled features (N, D)."""
         embedding = self.backbone(crops).pooler_output.flatten(1)
         return self.output(embedding).squeeze(1), embedding
 
 
-def network_of(architecture: str, width: float = 1.0) -> nn.Module:
-    """A new network, its weights drawn from torch's generator.
+def build_network(architecture: str, width: float = 1.0) -> nn.Module:
+    """Return a new network with weights drawn from torch's generator.
 
     Args:
         architecture: one of `architectures()`.
-        width: of the layers, 1 as published; LeNet only.
+        width: factor on the width of the layers, 1 as published; LeNet only.
     Raises:
-        InvalidSetting: no such architecture, or a width it does not have.
-        ModelMissing: it is of the optional package, which is not installed.
+        InvalidSetting: the architecture is unknown, or does not have this width.
+        ModelMissing: the architecture needs the optional package, which is not installed.
     """
     if architecture in LENETS:
         if not 0 < width <= 16:
-            raise InvalidSetting(f"width {width}: outside of 0 to 16. 1 is LeNet-5 as published.")
+            raise InvalidSetting(f"width {width}: must be above 0 and at most 16. 1 is LeNet-5 as published.")
         return LeNet(classical=LENETS[architecture], width=width)
     if architecture not in BACKBONES:
-        raise InvalidSetting(f"architecture {architecture}: not known. Take one of {', '.join(architectures())}.")
+        raise InvalidSetting(f"architecture {architecture}: unknown. Choose one of {', '.join(architectures())}.")
     if width != 1:
-        raise InvalidSetting(f"width {width}: {architecture} has one width only. Leave it at 1.")
+        raise InvalidSetting(f"width {width}: {architecture} has one width only. Leave width at 1.")
     return BACKBONES[architecture](_transformers(architecture))
 
 
 def architectures() -> tuple[str, ...]:
-    """Every name that `network_of` takes."""
+    """Return the names that `build_network` accepts."""
     return (*LENETS, *BACKBONES)
 
 
-def parameters_of(network: nn.Module) -> int:
-    """How many numbers it learns."""
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -66,7 +66,7 @@ def _transformers(architecture: str) -> ModuleType:
         import transformers
     except ModuleNotFoundError as error:
         raise ModelMissing(
-            f"{architecture} needs the package {error.name}, which is not installed. `{INSTALL}`, or take "
+            f"{architecture} needs the package {error.name}, which is not installed. `{INSTALL}`, or choose "
             f"{' or '.join(LENETS)}."
         ) from error
     return transformers
@@ -89,8 +89,8 @@ def _efficientnet(transformers: ModuleType, depth: float) -> nn.Module:
 
 
 def _vit(transformers: ModuleType) -> nn.Module:
-    """Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021; the tiny one of Touvron et al., "Training
-    data-efficient image transformers", ICML 2021, with patches of 4 pixels, since a crop has 32.
+    """Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021; in the tiny size of Touvron et al.,
+    "Training data-efficient image transformers", ICML 2021, with patches of 4 px because crops are 32 px wide.
     """
     config = transformers.ViTConfig(
         image_size=CROP_SIZE_PX,

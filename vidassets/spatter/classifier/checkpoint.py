@@ -1,4 +1,4 @@
-"""A training as it stands after an epoch, kept whole in one file. Needs torch: import it inside functions only."""
+"""The state of a training after an epoch, saved as one file. Needs torch: import it inside functions only."""
 
 import os
 import pickle
@@ -18,9 +18,9 @@ from vidassets.errors import ArtifactDamaged
 
 @dataclass
 class Progress:
-    """What a training needs to go on.
+    """The state from which a training resumes.
 
-    No random state: each epoch draws from generators seeded by the recipe's seed and its own number.
+    It holds no random state: each epoch seeds its generators with the recipe's seed and the epoch's number.
 
     Args:
         network: weights after the last epoch.
@@ -35,8 +35,8 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save(progress: Progress, path: Path) -> None:
-    """Put the file into its place, whole or not at all, over the one before."""
+def save_progress(progress: Progress, path: Path) -> None:
+    """Write the checkpoint atomically, replacing the previous one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_suffix(".part")
     with written.open("wb") as file:
@@ -46,11 +46,11 @@ def save(progress: Progress, path: Path) -> None:
     written.replace(path)
 
 
-def load(path: Path, device: str) -> Progress | None:
-    """The training that was left there; None where none was.
+def load_progress(path: Path, device: str) -> Progress | None:
+    """Return the saved state of a training, or None if there is no checkpoint.
 
     Raises:
-        ArtifactDamaged: the file is not a checkpoint of a training.
+        ArtifactDamaged: the file is not a complete checkpoint.
     """
     if not path.is_file():
         return None
@@ -58,8 +58,8 @@ def load(path: Path, device: str) -> Progress | None:
         return Progress(**torch.load(path, map_location=device, weights_only=True))
     except (RuntimeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise ArtifactDamaged(
-            f"{path}: not a whole checkpoint of a training ({type(error).__name__}). Delete it, and the training "
-            "begins anew."
+            f"{path}: not a complete training checkpoint ({type(error).__name__}). Delete it; the training "
+            "then starts from the beginning."
         ) from error
 
 
@@ -83,6 +83,6 @@ def export_checkpoint(network: nn.Module, notes: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def copy_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Its weights, apart from what training does to it next."""
+def copy_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a copy of the weights, which further training does not change."""
     return {name: weights.detach().clone() for name, weights in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""How good a classifier is, from its probabilities and the truth. No torch here: arrays in, numbers out."""
+"""The evaluation of a classifier from its logits and the true labels. Uses NumPy only, no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good it is on one part of a split.
+    """The quality of a classifier on one part of a split.
 
     Args:
         metrics: one row of `spatter_schemas.SpatterEvaluation`.
         builds: rows of `spatter_schemas.SpatterBuildAccuracy`, by name.
-        roc: false_high_rate, true_high_rate, threshold; by falling threshold; empty where a class is absent.
-        reliability: a row per bin of probability that holds a crop: probability (mean), high_share, n_crops.
+        roc: false_high_rate, true_high_rate, threshold, by falling threshold; empty if a class is absent.
+        reliability: one row per non-empty bin of probability: probability (mean), high_share, n_crops.
     """
 
     metrics: pl.DataFrame
@@ -33,25 +33,27 @@ class Evaluation:
 def evaluate(
     logits: NDArray[np.floating], labels: NDArray[np.generic], builds: Sequence[str], *, split: str, part: str
 ) -> Evaluation:
-    """Everything that is told of a classifier.
+    """Return the metrics and curves of a classifier on one part of a split.
 
     Args:
         logits: (N,) of high gas flow.
-        labels: (N,), 0 low, 1 high.
+        labels: (N,), 0 low and 1 high gas flow.
         builds: the build of each crop.
-        split: how crops were parted: random, build, layer.
+        split: how crops were split: random, build, layer.
         part: train, validation or test.
     Raises:
-        TrainingError: there is no crop, or one has no label.
+        TrainingError: there is no crop, or a crop has no label.
     """
     if not len(logits):
-        raise TrainingError(f"split {split}: no crop in part {part} to measure by. Label more builds.")
+        raise TrainingError(f"split {split}: no crop in part {part} to evaluate on. Label more builds.")
     if not np.isin(labels, (0, 1)).all():
         raise TrainingError(f"split {split}: a crop in part {part} has no label. Leave crops of unlabelled builds out.")
+    # Logits (N,), truth (N,), probability of high flow (N,) and predicted class (N,).
     logits, high = np.asarray(logits, np.float64), np.asarray(labels) == 1
     probability = 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
     called_high = logits > 0
     reliability, curve = _reliability(probability, high), _roc(logits, high)
+    # Correct crops per true class, and the size of each class.
     right = {1: int((high & called_high).sum()), 0: int((~high & ~called_high).sum())}
     n_high, n_low = int(high.sum()), int((~high).sum())
     both = n_high > 0 and n_low > 0
@@ -66,7 +68,7 @@ def evaluate(
         "accuracy": (right[0] + right[1]) / len(high),
         "balanced_accuracy": (right[0] / n_low + right[1] / n_high) / 2 if both else None,
         "roc_auc": float(np.trapezoid(curve["true_high_rate"], curve["false_high_rate"])) if both else None,
-        # From the logits: a probability that rounds to 0 or 1 would make it infinite.
+        # Computed from the logits: a probability that rounds to 0 or 1 would make it infinite.
         "log_loss": float(np.logaddexp(0, np.where(high, -logits, logits)).mean()),
         "brier_score": float(((probability - high) ** 2).mean()),
         "calibration_error": float(
@@ -83,21 +85,27 @@ def evaluate(
 
 
 def _roc(logits: NDArray[np.float64], high: NDArray[np.bool_]) -> pl.DataFrame:
-    """Rates at every threshold that a crop's logit is; crops of one logit cross it together."""
+    """Return the ROC curve, with a threshold at each distinct logit: crops with equal logits cross it together."""
     schema = {"false_high_rate": pl.Float64, "true_high_rate": pl.Float64, "threshold": pl.Float64}
     if high.all() or not high.any():
         return pl.DataFrame(schema=schema)
+    # Order of falling logits (N,), and the last position of each run of equal logits (T,).
     order = np.argsort(-logits, kind="stable")
     last_of_equals = np.append(np.flatnonzero(np.diff(logits[order])), len(order) - 1)
+    # Crops at or above each threshold, by true class (T,).
     true_high, false_high = np.cumsum(high[order])[last_of_equals], np.cumsum(~high[order])[last_of_equals]
+    # Rates and thresholds (T,), preceded by the point (0, 0) at threshold infinity.
     columns = (false_high / false_high[-1], true_high / true_high[-1], logits[order][last_of_equals])
     return pl.DataFrame([np.append(start, c) for start, c in zip((0, 0, np.inf), columns, strict=True)], schema=schema)
 
 
 def _reliability(probability: NDArray[np.float64], high: NDArray[np.bool_]) -> pl.DataFrame:
-    """Bins of equal width over the probability of high flow itself, where Guo et al. take that of the class called:
-    so that crops called low and crops called high, which may err in opposite ways, do not cancel out.
+    """Return mean probability and share of high flow in bins of equal width.
+
+    The bins are over the probability of high flow. Guo et al. bin the probability of the predicted class, in which
+    errors of opposite sign on crops called low and crops called high cancel out.
     """
+    # Bin of each crop (N,); probability 1 belongs to the last bin.
     bins = np.minimum((probability * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     return (
         pl.DataFrame({"bin": bins, "probability": probability, "high": high})

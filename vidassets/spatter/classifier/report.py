@@ -1,4 +1,4 @@
-"""Pictures of a classifier: how it learned, how good it is, what a search found. PNG, by matplotlib."""
+"""Pictures of a classifier: learning curves, evaluation, recipe search. PNG, drawn by matplotlib."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 100
-# Blue and orange of Okabe and Ito's palette, which colour-blind people tell apart.
+# Blue and orange of the palette of Okabe and Ito, which colour-blind people can distinguish.
 TRAIN, VALIDATION = "#0072B2", "#E69F00"
 LOW, HIGH = "#0072B2", "#D55E00"
 MAX_BUILDS_SHOWN = 12
 CLASSES = ("low", "high")
 
 
-def training_picture(history: pl.DataFrame) -> bytes:
-    """A PNG, 900x300 pixels: loss and accuracy by epoch, of training and validation; the best epoch is marked.
+def draw_training(history: pl.DataFrame) -> bytes:
+    """Return a PNG of 900x300 px: training and validation loss and accuracy by epoch, with the best epoch marked.
 
     Args:
         history: rows of `spatter_schemas.SpatterTraining`.
@@ -32,16 +32,16 @@ def training_picture(history: pl.DataFrame) -> bytes:
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
             axes.plot(history["epoch"], history[f"{part}_{measure}"], color=colour, marker=".", label=part)
         axes.axvline(best, color="0.5", linewidth=0.8, linestyle="--", label=f"best: epoch {best}")
-        _labelled(axes, measure, "epoch", "nats a crop" if measure == "loss" else "share of crops")
+        _label_axes(axes, measure, "epoch", "nats per crop" if measure == "loss" else "share of crops")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=8)
     return _png(figure)
 
 
-def evaluation_picture(evaluation: Evaluation) -> bytes:
-    """A PNG, 1000x640 pixels: confusion matrix, ROC curve, reliability, and the accuracy on each build.
+def draw_evaluation(evaluation: Evaluation) -> bytes:
+    """Return a PNG of 1000x640 px: confusion matrix, ROC curve, reliability, and accuracy per build.
 
-    Of more than 12 builds it shows the 12 on which the classifier is worst.
+    With more than 12 builds, only the 12 with the lowest accuracy are shown.
     """
     figure = _figure(1000, 640)
     row = evaluation.metrics.row(0, named=True)
@@ -54,8 +54,8 @@ def evaluation_picture(evaluation: Evaluation) -> bytes:
     return _png(figure)
 
 
-def search_picture(trials: pl.DataFrame) -> bytes:
-    """A PNG, 800x400 pixels: accuracy against parameters of every complete trial, the front joined.
+def draw_search(trials: pl.DataFrame) -> bytes:
+    """Return a PNG of 800x400 px: accuracy against parameters of each complete trial, with the Pareto front as a line.
 
     Args:
         trials: rows of `spatter_schemas.SpatterSearch`.
@@ -79,14 +79,14 @@ def search_picture(trials: pl.DataFrame) -> bytes:
     axes.set_xscale("log")
     n_failed = len(trials) - len(complete)
     title = f"{len(trials)} trials" + (f", {n_failed} failed" if n_failed else "")
-    _labelled(axes, title, "parameters", "validation accuracy")
+    _label_axes(axes, title, "parameters", "validation accuracy")
     axes.legend(fontsize=8)
     return _png(figure)
 
 
 def _draw_confusion(axes: "Axes", row: dict[str, int]) -> None:
     counts = np.array([[row["true_low"], row["false_high"]], [row["false_low"], row["true_high"]]])
-    # Shaded by share of the row: a rare class is seen as well as a common one.
+    # Shaded by share of the row, so that a rare class is as visible as a common one.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (truth, called), count in np.ndenumerate(counts):
@@ -95,14 +95,14 @@ def _draw_confusion(axes: "Axes", row: dict[str, int]) -> None:
         axes.text(called, truth, f"{count}\n{share:.1%}", ha="center", va="center", color=colour, fontsize=9)
     axes.set_xticks([0, 1], CLASSES)
     axes.set_yticks([0, 1], CLASSES)
-    _labelled(axes, f"accuracy {row['accuracy']:.2%}", "gas flow called", "true gas flow")
+    _label_axes(axes, f"accuracy {row['accuracy']:.2%}", "gas flow called", "true gas flow")
 
 
 def _draw_roc(axes: "Axes", roc: pl.DataFrame, roc_auc: float | None) -> None:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, linestyle="--")
     axes.plot(roc["false_high_rate"], roc["true_high_rate"], color=LOW)
-    title = "ROC: both classes are needed" if roc_auc is None else f"ROC, area {roc_auc:.4f}"
-    _labelled(axes, title, "low flow called high", "high flow called high")
+    title = "ROC: needs both classes" if roc_auc is None else f"ROC, area {roc_auc:.4f}"
+    _label_axes(axes, title, "low flow called high", "high flow called high")
 
 
 def _draw_reliability(axes: "Axes", reliability: pl.DataFrame, calibration_error: float) -> None:
@@ -111,7 +111,7 @@ def _draw_reliability(axes: "Axes", reliability: pl.DataFrame, calibration_error
     axes.plot(reliability["probability"], reliability["high_share"], color=LOW, linewidth=0.8)
     axes.scatter(reliability["probability"], reliability["high_share"], s=sizes, color=LOW, alpha=0.6, linewidths=0)
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
-    _labelled(axes, f"calibration error {calibration_error:.3f}", "probability of high flow", "share of high flow")
+    _label_axes(axes, f"calibration error {calibration_error:.3f}", "probability of high flow", "share of high flow")
 
 
 def _draw_builds(axes: "Axes", builds: pl.DataFrame) -> None:
@@ -119,7 +119,7 @@ def _draw_builds(axes: "Axes", builds: pl.DataFrame) -> None:
     colours = {0: LOW, 1: HIGH, None: "0.5"}
     axes.barh(range(len(shown)), shown["accuracy"], color=[colours[label] for label in shown["label"]])
     for position, (accuracy, n_crops) in enumerate(shown.select("accuracy", "n_crops").rows()):
-        # Upon the bar, or upon the paper where the bar is too short to hold it.
+        # On the bar, or beside it if the bar is too short for the text.
         colour = "white" if accuracy > 0.35 else "black"
         x = 0.01 if accuracy > 0.35 else accuracy + 0.01
         axes.text(x, position, f"{accuracy:.1%} of {n_crops}", va="center", fontsize=8, color=colour)
@@ -127,14 +127,14 @@ def _draw_builds(axes: "Axes", builds: pl.DataFrame) -> None:
     axes.set_xlim(0, 1)
     left_out = len(builds) - len(shown)
     title = "builds: low flow blue, high flow orange" + (f"; {left_out} better ones left out" if left_out else "")
-    _labelled(axes, title, "accuracy", "")
+    _label_axes(axes, title, "accuracy", "")
 
 
 def _short(build: str) -> str:
     return build if len(build) <= 24 else f"{build[:11]}…{build[-12:]}"
 
 
-def _labelled(axes: "Axes", title: str, x: str, y: str) -> None:
+def _label_axes(axes: "Axes", title: str, x: str, y: str) -> None:
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)

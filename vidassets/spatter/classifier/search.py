@@ -1,4 +1,7 @@
-"""The search for a better recipe: accuracy against cost. Needs torch and optuna: import it inside functions only."""
+"""The search for a better recipe: accuracy against number of parameters.
+
+Needs torch and optuna: import it inside functions only.
+"""
 
 import math
 import time
@@ -14,10 +17,10 @@ from torch import nn
 
 from vidassets.errors import InvalidSetting, ModelMissing, TrainingError
 from vidassets.schemas.spatter import SpatterSearch
-from vidassets.spatter.classifier.architectures import network_of, parameters_of
+from vidassets.spatter.classifier.architectures import build_network, count_parameters
 from vidassets.spatter.classifier.lenet import CROP_SIZE_PX
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
-from vidassets.spatter.classifier.training import CropSet, torch_held_to, train
+from vidassets.spatter.classifier.training import LabelledCrops, deterministic_torch, train
 
 if TYPE_CHECKING:
     import optuna
@@ -28,13 +31,13 @@ LATENCY_BATCH, LATENCY_REPEATS = 64, 9
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Where to look. A rate is drawn evenly over its logarithm; networks that are not LeNet have width 1.
+    """The space of recipes. Learning rates are drawn uniformly in their logarithm; only LeNet varies in width.
 
     Args:
-        architectures: see `architectures.network_of`.
-        widths: of LeNet's layers.
-        batch_sizes: crops a step.
-        learning_rate: lowest and highest.
+        architectures: see `architectures.build_network`.
+        widths: factors on the width of LeNet's layers.
+        batch_sizes: crops per step.
+        learning_rate: lower and upper bound.
     """
 
     architectures: tuple[str, ...] = ("lenet5", "lenet5-classical")
@@ -44,8 +47,8 @@ class SearchSpace:
 
 
 def search_recipes(
-    crops: CropSet,
-    validation: CropSet,
+    crops: LabelledCrops,
+    validation: LabelledCrops,
     recipe: Recipe,
     space: SearchSpace,
     execution: Execution,
@@ -55,63 +58,68 @@ def search_recipes(
     folder: Path,
     on_trial: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> pl.DataFrame:
-    """Every trial, with what it cost: rows of `spatter_schemas.SpatterSearch`, in the order they were made.
+    """Return all trials with their accuracy and cost: rows of `spatter_schemas.SpatterSearch`, in order.
 
-    A search that was killed goes on with the trial it was at, from that trial's last epoch, and makes the same ones;
-    one that is done makes as many more as `n_trials` has grown. Optuna (Akiba et al., "Optuna: a next-generation
-    hyperparameter optimization framework", KDD 2019) chooses, by its multi-objective tree-structured Parzen estimator:
-    accuracy of the best epoch, and the number of parameters, which unlike latency is the same on each run. One process
-    at a time.
+    A search that was killed resumes with the interrupted trial, from that trial's last epoch, and gives the same trials
+    as an uninterrupted search. A finished search continues when `n_trials` grows. One process at a time may run it.
+
+    Recipes are chosen by the multi-objective tree-structured Parzen estimator of Optuna (Akiba et al., "Optuna: a
+    next-generation hyperparameter optimization framework", KDD 2019). The objectives are the accuracy of the best epoch
+    and the number of parameters, which unlike latency is the same in each run.
 
     Args:
-        crops, validation, data_hash: see `training.train`. Nothing is measured on test crops here.
-        recipe: what the space does not vary: epochs, patience, seed. Batches are as large as the space says.
-        space: see there.
+        crops, validation, data_hash: see `training.train`. Test crops are not used.
+        recipe: epochs, patience and seed of each trial.
+        space: of the other settings.
         execution: see `training.train`.
-        n_trials: in all, failed ones too.
-        folder: holds the study (SQLite) and the checkpoints.
-        on_trial: called with each row that is made by this process.
+        n_trials: in total, including failed trials.
+        folder: for the study (SQLite) and the checkpoints.
+        on_trial: called with the row of each trial that this process runs.
     Raises:
         ModelMissing: Optuna is not installed.
-        InvalidSetting: an empty space, or no trial.
+        InvalidSetting: the space is empty, or n_trials is below 1.
         OneClassOnly, DeviceUnavailable: see `training.train`.
     """
     _check(space, n_trials)
-    named = fingerprint(recipe, space=repr(space), data=data_hash, torch=torch.__version__)
-    study = _study(folder, named)
+    study_name = fingerprint(recipe, space=repr(space), data=data_hash, torch=torch.__version__)
+    study = _open_study(folder, study_name)
     _close_interrupted(study)
-    while (n_made := len(_made(study))) < n_trials:
-        # Sampled by its number alone: after an interrupt, and in a longer search, trials are the same.
-        study.sampler = _sampler(recipe.seed, n_made)
+    while (n_finished := len(_finished_trials(study))) < n_trials:
+        # Seeded by the trial's number alone: trials are the same after an interrupt and in a longer search.
+        study.sampler = _sampler(recipe.seed, n_finished)
         trial = study.ask()
         tried = _recipe_of(trial, recipe, space)
         try:
             row = _trial(tried, crops, validation, execution, data_hash, folder / "checkpoints")
         except TrainingError as error:
             row = {"state": "failed", "error": str(error)}
-        row = _told(tried) | row
+        row = _searched_settings(tried) | row
+        # Stored before Optuna learns the result: `_close_interrupted` completes a trial that was killed in between.
         trial.set_user_attr("row", row)
-        _tell(study, trial, row)
-        on_trial({"trial": n_made, **row})
-    return _table([trial.user_attrs["row"] for trial in _made(study)][:n_trials])
+        _report(study, trial, row)
+        on_trial({"trial": n_finished, **row})
+    return _table([trial.user_attrs["row"] for trial in _finished_trials(study)][:n_trials])
 
 
 def pareto_front(accuracy: np.ndarray, n_parameters: np.ndarray) -> np.ndarray:
-    """Which trials no other beats: bool (N,). A trial beats another if it is as good in both, and better in one.
+    """Return which trials no other trial dominates, bool (N,).
+
+    A trial dominates another if it is at least as good in both measures and better in one.
 
     >>> pareto_front(np.array([0.9, 0.95, 0.9]), np.array([100, 200, 150])).tolist()
     [True, True, False]
     """
+    # [i, j], (N, N): trial i is at least as good as j in both measures; trial i is better than j in one.
     as_good = (accuracy[:, None] >= accuracy) & (n_parameters[:, None] <= n_parameters)
     better = (accuracy[:, None] > accuracy) | (n_parameters[:, None] < n_parameters)
     return ~np.any(as_good & better, axis=0, keepdims=True)[0]
 
 
 def latency_ms(network: nn.Module) -> float:
-    """Milliseconds a crop, on one CPU thread, in a batch of 64: the median of some runs."""
+    """Return the milliseconds per crop on one CPU thread in batches of 64: the median of nine runs."""
     crops = torch.zeros(LATENCY_BATCH, 3, CROP_SIZE_PX, CROP_SIZE_PX)
     runs_s = []
-    with torch_held_to("cpu", threads=1), torch.inference_mode():
+    with deterministic_torch("cpu", threads=1), torch.inference_mode():
         for _ in range(LATENCY_REPEATS):
             started_s = time.perf_counter()
             network(crops)
@@ -124,17 +132,22 @@ def _check(space: SearchSpace, n_trials: int) -> None:
         raise InvalidSetting(f"n_trials {n_trials}: must be 1 or more.")
     for name in ("architectures", "widths", "batch_sizes"):
         if not getattr(space, name):
-            raise InvalidSetting(f"{name}: nothing to choose from. Name one at least.")
+            raise InvalidSetting(f"{name}: the list is empty. Give at least one value.")
     low, high = space.learning_rate
     if not 0 < low <= high:
-        raise InvalidSetting(f"learning_rate {low} to {high}: must be above 0, the lowest first.")
+        raise InvalidSetting(f"learning_rate {low} to {high}: must be above 0, the lower bound first.")
     for architecture in space.architectures:
-        with torch.device("meta"):  # known, and installed? Nothing is drawn for this
-            network_of(architecture)
+        with torch.device("meta"):  # check the name and the package without drawing weights
+            build_network(architecture)
 
 
 def _trial(
-    recipe: Recipe, crops: CropSet, validation: CropSet, execution: Execution, data_hash: str, checkpoints: Path
+    recipe: Recipe,
+    crops: LabelledCrops,
+    validation: LabelledCrops,
+    execution: Execution,
+    data_hash: str,
+    checkpoints: Path,
 ) -> dict[str, Any]:
     training = train(crops, validation, recipe, execution, data_hash=data_hash, checkpoints=checkpoints)
     best = training.history.row(by_predicate=pl.col("best"), named=True)
@@ -144,12 +157,12 @@ def _trial(
         "validation_accuracy": best["validation_accuracy"],
         "validation_loss": best["validation_loss"],
         "best_epoch": best["epoch"],
-        "n_parameters": parameters_of(training.network),
+        "n_parameters": count_parameters(training.network),
         "latency_ms": latency_ms(training.network),
     }
 
 
-def _told(recipe: Recipe) -> dict[str, Any]:
+def _searched_settings(recipe: Recipe) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in ("architecture", "width", "batch_size", "learning_rate")}
 
 
@@ -166,15 +179,15 @@ def _recipe_of(trial: "optuna.Trial", recipe: Recipe, space: SearchSpace) -> Rec
     )
 
 
-def _study(folder: Path, name: str) -> "optuna.Study":
-    """The study of this name, new or as it was left."""
+def _open_study(folder: Path, name: str) -> "optuna.Study":
+    """Return the study of this name; it is created if it does not exist."""
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise ModelMissing(f"The search needs the package {error.name}. `{INSTALL}`") from error
+        raise ModelMissing(f"The search needs the package {error.name}. Install it with `{INSTALL}`.") from error
     folder.mkdir(parents=True, exist_ok=True)
     verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of each study on standard error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it logs each study on standard error
     try:
         return optuna.create_study(
             storage=f"sqlite:///{folder.resolve() / 'study.db'}",
@@ -186,14 +199,14 @@ def _study(folder: Path, name: str) -> "optuna.Study":
         optuna.logging.set_verbosity(verbosity)
 
 
-def _sampler(seed: int, n_made: int) -> "optuna.samplers.BaseSampler":
+def _sampler(seed: int, n_finished: int) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import TPESampler
 
-    drawn = int(np.random.SeedSequence([seed, n_made]).generate_state(1)[0])
+    drawn = int(np.random.SeedSequence([seed, n_finished]).generate_state(1)[0])
     return TPESampler(seed=drawn)
 
 
-def _tell(study: "optuna.Study", trial: "optuna.Trial", row: dict[str, Any]) -> None:
+def _report(study: "optuna.Study", trial: "optuna.Trial", row: dict[str, Any]) -> None:
     from optuna.trial import TrialState
 
     if row["state"] == "complete":
@@ -202,8 +215,8 @@ def _tell(study: "optuna.Study", trial: "optuna.Trial", row: dict[str, Any]) -> 
         study.tell(trial, state=TrialState.FAIL)
 
 
-def _made(study: "optuna.Study") -> list[Any]:
-    """Trials that came to an end by themselves: those have a row."""
+def _finished_trials(study: "optuna.Study") -> list[Any]:
+    """Return the trials that ended without being interrupted: those that have a row."""
     from optuna.trial import TrialState
 
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
@@ -211,11 +224,11 @@ def _made(study: "optuna.Study") -> list[Any]:
 
 
 def _close_interrupted(study: "optuna.Study") -> None:
-    """A trial that runs while nobody runs it belongs to a process that is gone; it is made again under a new number."""
+    """Close trials that a killed process left running. A trial without a row is run again under a new number."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if row := trial.user_attrs.get("row"):  # killed before its end was told
+        if row := trial.user_attrs.get("row"):  # killed before its result was reported
             values = [row["validation_accuracy"], row["n_parameters"]] if row["state"] == "complete" else None
             study.tell(trial.number, values, state=None if values else TrialState.FAIL)
         else:

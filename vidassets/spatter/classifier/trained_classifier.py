@@ -14,8 +14,8 @@ from vidassets.spatter.classifier.checkpoint import export_checkpoint
 from vidassets.spatter.classifier.evaluation import Evaluation, evaluate
 from vidassets.spatter.classifier.onnx_export import export_onnx, max_difference
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
-from vidassets.spatter.classifier.report import evaluation_picture, training_picture
-from vidassets.spatter.classifier.training import Training, score, train
+from vidassets.spatter.classifier.report import draw_evaluation, draw_training
+from vidassets.spatter.classifier.training import Training, score_crops, train
 from vidassets.spatter.dataset.torch_crops import TorchCrops
 from vidassets.spatter.dataset.transforms import Colour
 
@@ -144,8 +144,8 @@ def train_classifier(
         onnx_max_difference=max_difference(training.network, onnx),
         checkpoint=export_checkpoint(training.network, notes),
         pictures={
-            "evaluation.png": evaluation_picture(evaluated.evaluations["test"]),
-            "learning_curves.png": training_picture(training.history),
+            "evaluation.png": draw_evaluation(evaluated.evaluations["test"]),
+            "learning_curves.png": draw_training(training.history),
         },
     )
 
@@ -171,7 +171,7 @@ def train_and_evaluate(
     )
     evaluations = {}
     for name, part in (("validation", crops.validation), ("test", crops.test)):
-        logits = score(training.network, part, execution)
+        logits = score_crops(training.network, part, execution)
         builds = part.crops["build"].to_list()
         evaluations[name] = evaluate(logits, part.labels.numpy(), builds, split=split.removeprefix("split_"), part=name)
     return EvaluatedTraining(training, evaluations, len(crops.train))

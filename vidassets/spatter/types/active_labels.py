@@ -1,8 +1,8 @@
-"""Which crops are most worth a person's label, and what people said of crops, kept and replayed.
+"""The list of crops that are most worth labelling, and the labels that people gave to crops.
 
-The list is a table with an empty column `label`: a person fills it in, whole or in part, and hands it back. Every word
-becomes a decision behind those that are there; none is ever changed. A decision names its crop by clip, time and box,
-so that it finds it again after an extraction with other settings; one that finds none is reported and kept.
+The list is a table with an empty column `label`, which a person fills in completely or in part. Each label is appended
+to the table of decisions; decisions are never changed. A decision refers to its crop by clip, time and box, so that it
+also applies after an extraction with other settings. A decision without a matching crop is reported and kept.
 """
 
 from io import BytesIO
@@ -18,42 +18,49 @@ from vidassets.spatter.types.embedding import KEY, CropFeatures
 
 BOX = ["box_x1", "box_y1", "box_x2", "box_y2"]
 PLACE = ["clip", "pts_s", *BOX]
-# A crop is the one that was meant if their boxes overlap by half (Everingham et al., the PASCAL VOC challenge, 2010).
+# A crop matches a decision if their boxes overlap by half (Everingham et al., the PASCAL VOC challenge, 2010).
 SAME_BOX_IOU = 0.5
-# Presentation times go through CSV and a container's clock: less than a millisecond is the same frame.
+# Presentation times are rounded by CSV and by the container's clock: less than a millisecond apart is the same frame.
 SAME_FRAME_S = 1e-3
-# Of the least certain crops this many times as many as are asked for stand for election. Chosen here.
+# Candidates considered per requested label, taken from the least certain crops. Chosen here.
 CANDIDATES = 5
-# What takes a label back in the file that a person fills in; an empty field says nothing.
+# Takes back an earlier label in the file that a person fills in; an empty field changes nothing.
 WITHDRAW = "-"
 
 
 class Replayed(NamedTuple):
-    """labels: clip, event_index, label, one row per labelled crop; lost: the decisions that found no crop."""
+    """The result of `replay_decisions`.
+
+    Args:
+        labels: clip, event_index, label; one row per labelled crop.
+        lost: the decisions without a matching crop.
+    """
 
     labels: pl.DataFrame
     lost: pl.DataFrame
 
 
-def label_requests(features: CropFeatures, types: pl.DataFrame, n_crops: int = 50) -> pl.DataFrame:
-    """The crops most worth a person's label, at most n_crops; columns in `spatter_schemas.SpatterLabelRequests`.
+def request_labels(features: CropFeatures, types: pl.DataFrame, n_crops: int = 50) -> pl.DataFrame:
+    """Return at most n_crops crops that are most worth labelling; columns in `spatter_schemas.SpatterLabelRequests`.
 
-    Of those whose label (while there are none, whose cluster) is least certain, each the one farthest from what is
-    chosen or labelled by a person: the farthest-first order of Sener and Savarese, "Active learning for convolutional
-    neural networks: a core-set approach", ICLR 2018, kept to crops in doubt. Ten that look the same cost one label.
+    Candidates are the crops whose label is least certain, or whose cluster is if there are no labels yet. From these,
+    the crop farthest from all chosen and labelled crops is chosen repeatedly: the farthest-first order of Sener and
+    Savarese, "Active learning for convolutional neural networks: a core-set approach", ICLR 2018, here limited to
+    uncertain crops. Of ten crops that look the same, only one has to be labelled.
 
     Args:
         features: of the crops.
         types: rows of `spatter_schemas.SpatterTypes` of the same crops, in the same order.
-        n_crops: to be listed.
+        n_crops: maximum number of crops.
     """
-    # Before people have named two kinds there is only the cluster to be unsure of.
+    # Uncertainty (N,): of the label, or of the cluster until people have named two kinds.
     confidence = types.select(pl.coalesce("label_confidence", "cluster_confidence")).to_series()
     uncertainty = 1.0 - confidence.to_numpy().astype(np.float64)
+    # Candidates: the rows without a person's label that are least certain.
     labelled = types["label_source"].eq_missing("person").to_numpy()
-    open_rows = np.flatnonzero(~labelled)
-    doubtful = open_rows[np.argsort(-uncertainty[open_rows], kind="stable")][: max(0, n_crops) * CANDIDATES]
-    chosen = _farthest_first(features.matrix, doubtful, np.flatnonzero(labelled), n_crops)
+    unlabelled = np.flatnonzero(~labelled)
+    candidates = unlabelled[np.argsort(-uncertainty[unlabelled], kind="stable")][: max(0, n_crops) * CANDIDATES]
+    chosen = _farthest_first(features.matrix, candidates, np.flatnonzero(labelled), n_crops)
     table = features.crops[chosen].select(*KEY, "pts_s", *BOX)
     return spatter_schemas.SpatterLabelRequests.validate(
         table.with_columns(
@@ -64,27 +71,27 @@ def label_requests(features: CropFeatures, types: pl.DataFrame, n_crops: int = 5
     )
 
 
-def requests_csv(requests: pl.DataFrame) -> bytes:
-    """The list as CSV with empty columns `label` and `labelled_by`, to be filled in by a person."""
+def export_requests(requests: pl.DataFrame) -> bytes:
+    """Return the list as CSV with empty columns `label` and `labelled_by` for a person to fill in."""
     empty = pl.lit(None, pl.String)
     return requests.with_columns(empty.alias("label"), empty.alias("labelled_by")).write_csv().encode()
 
 
-def append_filled(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> pl.DataFrame:
-    """The decisions with those of a filled-in list behind them; columns in `spatter_schemas.SpatterLabelDecisions`.
+def append_filled_in(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> pl.DataFrame:
+    """Append the labels of a filled-in list to the decisions; columns in `spatter_schemas.SpatterLabelDecisions`.
 
-    A row whose label is empty says nothing; `-` takes a label back. What is said already is not said twice, so a list
-    may be handed in again after more of it was filled in.
+    A row with an empty label changes nothing; `-` takes a label back. Labels that already stand are not added again, so
+    the same list may be read again after more of it has been filled in.
 
     Args:
         decisions: rows of `spatter_schemas.SpatterLabelDecisions`.
-        csv: with the columns of `requests_csv`, in any order; others are passed over.
-        name: what errors call the file.
+        csv: with the columns of `export_requests` in any order; other columns are ignored.
+        name: of the file, for error messages.
 
     Raises:
-        SchemaViolation: not such a CSV.
+        SchemaViolation: the file is not such a CSV.
     """
-    mend = "Fill in the column `label` of the list as it was exported, and leave the others as they are."
+    how_to_fix = "Fill in the column `label` of the exported list, and leave the other columns unchanged."
     wanted = {"clip": pl.String, "pts_s": pl.Float64, **dict.fromkeys(BOX, pl.Int32), "label": pl.String}
     try:
         filled = pl.read_csv(BytesIO(csv), infer_schema=False)
@@ -92,28 +99,28 @@ def append_filled(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> 
             filled = filled.with_columns(pl.lit(None, pl.String).alias("labelled_by"))
         filled = filled.select([pl.col(column).cast(dtype) for column, dtype in wanted.items()] + ["labelled_by"])
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        why = str(error).partition("\n")[0]  # the rest is about the query
-        raise SchemaViolation(f"{name}: not a list of crops to label ({why}). {mend}") from error
+        reason = str(error).partition("\n")[0]  # the rest describes the query
+        raise SchemaViolation(f"{name}: this is not a list of crops to label ({reason}). {how_to_fix}") from error
     filled = filled.with_columns(pl.col("label", "labelled_by").str.strip_chars())
     filled = filled.filter(pl.col("label").fill_null("") != "")
     if filled.select(PLACE).null_count().sum_horizontal().item():
-        raise SchemaViolation(f"{name}: a labelled row lacks its clip, time or box. {mend}")
+        raise SchemaViolation(f"{name}: a labelled row lacks its clip, time or box. {how_to_fix}")
     filled = filled.with_columns(pl.col("label").replace(WITHDRAW, None))
     standing = _standing(decisions).select(*PLACE, "label")
     known = filled.join(standing, on=[*PLACE, "label"], how="semi", nulls_equal=True)
-    # Taking back what nobody said would be a decision about nothing.
-    never_said = filled.filter(pl.col("label").is_null()).join(standing, on=PLACE, how="anti")
-    fresh = filled.join(pl.concat([known, never_said]), on=[*PLACE, "label"], how="anti", nulls_equal=True)
+    # Drop withdrawals of labels that were never given.
+    never_given = filled.filter(pl.col("label").is_null()).join(standing, on=PLACE, how="anti")
+    fresh = filled.join(pl.concat([known, never_given]), on=[*PLACE, "label"], how="anti", nulls_equal=True)
     fresh = fresh.with_columns((pl.int_range(pl.len()) + len(decisions)).cast(pl.Int32).alias("decision"))
     columns = spatter_schemas.SpatterLabelDecisions.column_names()
     return spatter_schemas.SpatterLabelDecisions.validate(pl.concat([decisions.select(columns), fresh.select(columns)]))
 
 
-def replay(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
-    """What the decisions say of the crops that are there now.
+def replay_decisions(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
+    """Apply the decisions to the current crops.
 
-    Each standing decision goes to the crop of its clip and frame whose box overlaps its own most, and by half at least.
-    Where two go to one crop, the later counts.
+    Each standing decision is matched to the crop of its clip and frame whose box overlaps most, by at least half. If
+    two decisions match the same crop, the later one counts.
 
     Args:
         decisions: rows of `spatter_schemas.SpatterLabelDecisions`.
@@ -121,13 +128,14 @@ def replay(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
     """
     standing = _standing(decisions)
     labelled = standing.filter(pl.col("label").is_not_null())
-    # Joined by the millisecond, and those beside it: rounding never parts a decision from its crop.
+    # Join on the millisecond and its two neighbours, so that rounding never separates a decision from its crop.
     tick = (pl.col("pts_s") / SAME_FRAME_S).round().cast(pl.Int64).alias("tick")
     candidates = events.select(*KEY, "pts_s", *BOX).with_columns(tick)
     near = pl.concat([labelled.with_columns(tick + step) for step in (-1, 0, 1)])
     pairs = near.join(candidates, on=["clip", "tick"], suffix="_event").filter(
         (pl.col("pts_s") - pl.col("pts_s_event")).abs() < SAME_FRAME_S
     )
+    # Keep pairs that overlap enough; then the best crop of each decision, and the last decision of each crop.
     pairs = pairs.with_columns(_iou().alias("iou")).filter(pl.col("iou") >= SAME_BOX_IOU)
     best = pairs.sort("iou", "event_index", descending=[True, False]).unique("decision", keep="first")
     labels = best.sort("decision").unique(KEY, keep="last").sort(KEY).select(*KEY, "label")
@@ -136,12 +144,12 @@ def replay(decisions: pl.DataFrame, events: pl.DataFrame) -> Replayed:
 
 
 def _standing(decisions: pl.DataFrame) -> pl.DataFrame:
-    """The last decision on each place, in order; withdrawals among them."""
+    """Return the last decision on each place, in order, including withdrawals."""
     return decisions.sort("decision").unique(PLACE, keep="last").sort("decision")
 
 
 def _iou() -> pl.Expr:
-    """Intersection over union of the columns box_… and box_…_event."""
+    """Return the intersection over union of the boxes in the columns box_… and box_…_event."""
 
     def side(axis: str) -> pl.Expr:
         low = pl.max_horizontal(f"box_{axis}1", f"box_{axis}1_event")
@@ -159,15 +167,24 @@ def _iou() -> pl.Expr:
 def _farthest_first(
     rows: NDArray[np.float32], candidates: NDArray[np.intp], known: NDArray[np.intp], n_crops: int
 ) -> list[int]:
-    """Of the candidates as many as asked for, each the farthest from the known and the chosen; the first in order."""
+    """Return up to n_crops candidates. Each is the farthest from all known and chosen rows; ties go to the first.
+
+    Args:
+        rows: float32 (N, K).
+        candidates: row numbers (C,).
+        known: row numbers of labelled crops.
+        n_crops: to choose.
+    """
+    # Squared distance (C,) of each candidate (C, K) to the nearest known row.
     points = rows[candidates]
     from_nearest = np.full(len(points), np.inf)
     for row in known:
         np.minimum(from_nearest, ((points - rows[row]) ** 2).sum(axis=1), out=from_nearest)
+    # Choose the farthest candidate, then update the distances with it.
     chosen: list[int] = []
     while len(chosen) < min(n_crops, len(candidates)):
         pick = int(np.argmax(from_nearest))
         chosen.append(int(candidates[pick]))
         np.minimum(from_nearest, ((points - points[pick]) ** 2).sum(axis=1), out=from_nearest)
-        from_nearest[pick] = -1  # never again, also among crops that are all alike
+        from_nearest[pick] = -1  # never chosen again, even if all crops are alike
     return chosen

@@ -1,4 +1,4 @@
-"""What is measured of each kind of spatter: in numbers, in a sentence, and in a sheet of its crops."""
+"""The description of each kind of spatter: figures, a sentence, and a sheet of typical crops."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ MAX_BYTES = 150_000
 CELL_PX, GAP_PX, LABEL_PX = 64, 6, 24
 BACKGROUND, INK = (27, 24, 24), (216, 212, 212)
 JPEG_QUALITIES = (85, 70, 55, 40)
-# Words for a cluster whose value lies in the lowest and the highest third of all crops.
+# Words for a cluster whose value is in the lowest or the highest third of all crops.
 WORDS = {
     "area_px": ("small", "large"),
     "mean_brightness": ("dim", "bright"),
@@ -25,12 +25,12 @@ WORDS = {
 }
 
 
-def type_facts(features: CropFeatures, types: pl.DataFrame) -> pl.DataFrame:
-    """One row per cluster; columns in `spatter_schemas.SpatterTypeFacts`.
+def describe_types(features: CropFeatures, types: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per cluster; columns in `spatter_schemas.SpatterTypeFacts`.
 
     Args:
         features: of the crops.
-        types: rows of `spatter_schemas.SpatterTypes` of the same.
+        types: rows of `spatter_schemas.SpatterTypes` of the same crops.
     """
     crops = features.crops.join(types.select(*KEY, "cluster"), on=KEY, how="inner", maintain_order="left")
     facts = (
@@ -50,7 +50,7 @@ def type_facts(features: CropFeatures, types: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sentence(row: dict, thirds: dict[str, float | None], two_thirds: dict[str, float | None]) -> str:
-    """What a person would say of the cluster, with the numbers."""
+    """Describe a cluster in words and figures."""
     words = []
     for column, (low, high) in WORDS.items():
         if row[column] < (thirds[column] or 0.0):
@@ -64,25 +64,25 @@ def _sentence(row: dict, thirds: dict[str, float | None], two_thirds: dict[str, 
     )
 
 
-def type_sheet(
+def draw_type_sheet(
     types: pl.DataFrame,
     facts: pl.DataFrame,
     read_jpeg: Callable[[str, int], Jpeg],
     crops_a_type: int = 12,
 ) -> bytes:
-    """A JPEG of at most 150 KB: a row per cluster with its sentence above, its most typical crops from left to right.
+    """Return a JPEG of at most 150 KB: a row per cluster with its sentence and its most typical crops.
 
     Args:
         types: rows of `spatter_schemas.SpatterTypes`.
-        facts: rows of `spatter_schemas.SpatterTypeFacts` of the same.
-        read_jpeg: gives the JPEG of a clip's event_index.
+        facts: rows of `spatter_schemas.SpatterTypeFacts` of the same clusters.
+        read_jpeg: returns the JPEG of a clip and event_index.
         crops_a_type: 1 to 20.
 
     Raises:
-        InvalidSetting: crops_a_type outside of its range.
+        InvalidSetting: crops_a_type is outside of its range.
     """
     if not 1 <= crops_a_type <= 20:
-        raise InvalidSetting(f"crops_a_type is {crops_a_type}: 1 to 20.")
+        raise InvalidSetting(f"crops_a_type is {crops_a_type}: must be 1 to 20.")
     rows = []
     for fact in facts.iter_rows(named=True):
         typical = (
@@ -97,7 +97,7 @@ def type_sheet(
 
 
 def jpeg_reader(stored: StoredCrops, events: pl.DataFrame) -> Callable[[str, int], Jpeg]:
-    """Return a function that reads the JPEG of a clip's event_index, as `type_sheet` needs it.
+    """Return a function that reads the JPEG of a clip's event_index, as `draw_type_sheet` needs it.
 
     Args:
         stored: the crops files by clip.
@@ -119,8 +119,8 @@ def _decode(jpeg: Jpeg) -> NDArray[np.uint8] | None:
 
 
 def _row(text: str, pictures: list[NDArray[np.uint8] | None], n_cells: int) -> NDArray[np.uint8]:
-    """A sentence over a row of pictures, each fitted into its cell."""
-    # 760 px hold the sentence also where few crops are shown.
+    """Draw a sentence above a row of pictures, each fitted into its cell."""
+    # At least 760 px, so that the sentence fits when there are few crops.
     width = max(760, n_cells * (CELL_PX + GAP_PX) + GAP_PX)
     row = np.full((LABEL_PX + CELL_PX + GAP_PX, width, 3), BACKGROUND, np.uint8)
     cv2.putText(row, text, (GAP_PX, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.4, INK, 1, cv2.LINE_AA)
@@ -138,7 +138,7 @@ def _row(text: str, pictures: list[NDArray[np.uint8] | None], n_cells: int) -> N
 
 
 def _small_jpeg(sheet: NDArray[np.uint8]) -> bytes:
-    """The sheet, coarser or smaller where it must be."""
+    """Encode the sheet, with lower quality or at a smaller size if it would be too large."""
     while True:
         for quality in JPEG_QUALITIES:
             _, data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,9 +1,9 @@
-"""Kinds of spatter: clusters of alike crops, and the labels that people's words spread over them.
+"""Kinds of spatter: clusters of similar crops, and the labels that spread from labelled crops to similar ones.
 
-k-means on `CropFeatures`, for every number of clusters asked for. Of those that come out alike from either half of the
-data the one with the highest silhouette is taken (Rousseeuw, 1987). Alike is an adjusted Rand index of at least 0.8,
-"good" in Steinley, "Properties of the Hubert-Arabie adjusted Rand index", 2004; where none is, the most stable is taken
-(von Luxburg, "Clustering stability: an overview", 2010).
+k-means runs on `CropFeatures` for each number of clusters. A number is stable if clusterings of random halves of the
+data agree with an adjusted Rand index of at least 0.8 ("good" in Steinley, "Properties of the Hubert-Arabie adjusted
+Rand index", 2004). The stable number with the highest silhouette (Rousseeuw, 1987) is chosen; if no number is stable,
+the most stable one (von Luxburg, "Clustering stability: an overview", 2010).
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,23 @@ from vidassets.spatter.types.embedding import KEY, CropFeatures
 
 N_CLUSTERS = (5, 6, 7, 8, 9, 10)
 STABLE = 0.8
-# Rounds of splitting in halves. Clusters and silhouette come from as many crops at most: their error is below the
-# differences that decide, and the silhouette's time grows with the square. Chosen here.
-ROUNDS = 4
-STARTS = 4  # of each k-means
+ROUNDS = 4  # splits into halves; chosen here
+STARTS = 4  # random starts of each k-means; chosen here
+# Maximum number of crops for the fit and for the silhouette, whose time grows with the square. The sampling error is
+# below the differences between numbers of clusters. Chosen here.
 FITTED_CROPS, SILHOUETTE_CROPS = 20_000, 2_000
-# FixMatch's threshold (Sohn et al., 2020): what is less sure is left without a label.
+# FixMatch's threshold (Sohn et al., 2020): crops with a less probable label stay without one.
 PSEUDO_CONFIDENCE = 0.95
 MIN_CROPS_A_CLUSTER = 4  # chosen here
 
 
 class CropClusters(NamedTuple):
-    """How N crops fall apart.
+    """The clusters of N crops.
 
-    cluster int32 (N,), by mean area; confidence float32 (N,); counts: columns in `spatter_schemas.SpatterTypeCounts`.
+    Args:
+        cluster: int32 (N,), numbered by mean area.
+        confidence: float32 (N,) in [0, 1].
+        counts: the quality of each number of clusters; columns in `spatter_schemas.SpatterTypeCounts`.
     """
 
     cluster: NDArray[np.int32]
@@ -59,23 +62,29 @@ def feasible_n_clusters(n_clusters: Sequence[int], n_crops: int) -> list[int]:
 
 
 def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS, seed: int = 1234) -> CropClusters:
-    """The clusters of crops, and how good each number of them is.
+    """Cluster the crops, and measure the quality of each number of clusters.
 
     A crop's confidence is 1 - (distance to its centre) / (distance to the next), the simplified silhouette: 1 at the
-    centre, 0 on the border. A posterior of Gaussians would be next to 1 for all but a hair's breadth of crops.
+    centre, 0 on the border. The posterior of a Gaussian mixture would be close to 1 for almost all crops.
+
+    Args:
+        features: of N crops.
+        n_clusters: numbers to try.
+        seed: of sampling and k-means.
 
     Raises:
-        InvalidSetting: no number of clusters, one below 2, or fewer than four crops for each of them.
+        InvalidSetting: there is no number of clusters, one is below 2, or there are fewer than four crops per cluster.
     """
     n_crops = len(features.matrix)
     if not n_clusters or min(n_clusters) < 2 or n_crops < MIN_CROPS_A_CLUSTER * max(n_clusters):
         raise InvalidSetting(
-            f"{n_crops} scored crops for {list(n_clusters)} clusters: at least 2 clusters, and four crops for each. "
-            "Ask for fewer clusters, or add builds."
+            f"{n_crops} scored crops for {list(n_clusters)} clusters: at least 2 clusters and four crops per "
+            "cluster are needed. Lower n_clusters, or add builds."
         )
     rng = np.random.default_rng(seed)
+    # Fit on a random sample (S, K) of the features (N, K).
     sample = features.matrix[np.sort(rng.choice(n_crops, min(n_crops, FITTED_CROPS), replace=False))]
-    tried = [_try(sample, k, rng) for k in sorted(set(n_clusters))]
+    tried = [_measure(sample, number, rng) for number in sorted(set(n_clusters))]
     chosen = _best(tried)
     counts = pl.DataFrame(
         {
@@ -85,10 +94,14 @@ def cluster_crops(features: CropFeatures, n_clusters: Sequence[int] = N_CLUSTERS
             "chosen": [quality is chosen for quality in tried],
         }
     )
+    # Assign all crops (N,), then number the clusters by mean area.
     cluster = chosen.model.predict(features.matrix)
     areas = features.crops["area_px"].to_numpy()
-    # A centre may win no crop of the whole: it comes last, and no number is left out.
-    mean_area = [areas[cluster == old].mean() if (cluster == old).any() else np.inf for old in range(chosen.n_clusters)]
+    # A centre may have no crop: its cluster comes last, so that the numbers have no gap.
+    mean_area = [
+        areas[cluster == number].mean() if (cluster == number).any() else np.inf for number in range(chosen.n_clusters)
+    ]
+    # order (K,): old number by new number; its argsort: new number by old number.
     order = np.argsort(mean_area, kind="stable")
     confidence = _simplified_silhouette(chosen.model.transform(features.matrix))
     return CropClusters(
@@ -104,31 +117,34 @@ def assign_types(
     labels: pl.DataFrame,
     min_confidence: float = PSEUDO_CONFIDENCE,
 ) -> pl.DataFrame:
-    """One row per crop; columns in `spatter_schemas.SpatterTypes`.
+    """Return one row per crop with its cluster and label; columns in `spatter_schemas.SpatterTypes`.
 
-    A person's label stands. From two different ones on, a logistic regression on the features spreads them: what it is
-    sure of is a pseudo-label. Two labels are the least: from one alone everything would be that one.
+    A person's label stands. If people gave at least two different labels, a logistic regression on the features
+    predicts the label of the other crops; confident predictions become pseudo-labels. With a single label, it would
+    predict that label for every crop.
 
     Args:
         features: of the crops.
         clusters: of the same crops.
-        labels: clip, event_index, label: people's, as `active_labels.replay` gives them.
-        min_confidence: of a pseudo-label, within (0, 1].
+        labels: people's labels from `active_labels.replay_decisions`: clip, event_index, label.
+        min_confidence: minimum probability of a pseudo-label, in (0, 1].
 
     Raises:
-        InvalidSetting: a confidence outside of its range.
+        InvalidSetting: min_confidence is outside of its range.
     """
     if not 0 < min_confidence <= 1:
-        raise InvalidSetting(f"min_confidence is {min_confidence}: a probability above 0 and at most 1.")
-    said = features.crops.select(KEY).join(labels.select(*KEY, "label"), on=KEY, how="left", maintain_order="left")
-    by_person = said["label"].is_not_null().to_numpy()
-    label = said["label"].to_numpy().astype(object)
+        raise InvalidSetting(f"min_confidence is {min_confidence}: must be above 0 and at most 1.")
+    # Labels by people (N,), null where there is none.
+    by_people = features.crops.select(KEY).join(labels.select(*KEY, "label"), on=KEY, how="left", maintain_order="left")
+    by_person = by_people["label"].is_not_null().to_numpy()
+    label = by_people["label"].to_numpy().astype(object)
     confidence = np.where(by_person, 1.0, np.nan)
+    # Predicted label and its probability, both (N,).
     if len(set(label[by_person])) >= 2:
-        guess, certainty = _spread(features.matrix, label, by_person)
-        confidence = np.where(by_person, 1.0, certainty)
-        sure = ~by_person & (certainty >= min_confidence)
-        label[sure] = guess[sure]
+        predicted, probability = _predict_labels(features.matrix, label, by_person)
+        confidence = np.where(by_person, 1.0, probability)
+        confident = ~by_person & (probability >= min_confidence)
+        label[confident] = predicted[confident]
     table = features.crops.select(KEY).with_columns(
         pl.Series("cluster", clusters.cluster),
         pl.Series("cluster_confidence", clusters.confidence),
@@ -143,27 +159,31 @@ def assign_types(
 
 
 class _Quality(NamedTuple):
+    """The k-means model of a number of clusters, and its quality."""
+
     n_clusters: int
     silhouette: float
     stability: float
     model: Any
 
 
-def _try(sample: NDArray[np.float32], n_clusters: int, rng: np.random.Generator) -> _Quality:
-    """The clustering of a sample in so many, and how good it is."""
+def _measure(sample: NDArray[np.float32], n_clusters: int, rng: np.random.Generator) -> _Quality:
+    """Cluster a sample (S, K), and measure silhouette and stability."""
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
     model = _k_means(sample, n_clusters, rng)
     cluster = model.predict(sample)
+    # Stability: adjusted Rand index of two clusterings of the sample (S,), each fitted to a random half.
     agreement = []
     for _ in range(ROUNDS):
         halves = np.array_split(rng.permutation(len(sample)), 2)
-        one, other = (_k_means(sample[half], n_clusters, rng).predict(sample) for half in halves)
-        agreement.append(adjusted_rand_score(one, other))
+        first, second = (_k_means(sample[half], n_clusters, rng).predict(sample) for half in halves)
+        agreement.append(adjusted_rand_score(first, second))
+    # Silhouette: mean over a random part of the sample.
     shown = rng.choice(len(sample), min(len(sample), SILHOUETTE_CROPS), replace=False)
-    # Of fewer different crops than clusters, or all in one, there is no silhouette: nothing is told apart.
-    told_apart = 1 < len(set(cluster[shown])) < len(shown)
-    silhouette = float(silhouette_score(sample[shown], cluster[shown])) if told_apart else -1.0
+    # The silhouette is undefined if all crops are in one cluster, or each in its own.
+    defined = 1 < len(set(cluster[shown])) < len(shown)
+    silhouette = float(silhouette_score(sample[shown], cluster[shown])) if defined else -1.0
     return _Quality(n_clusters, silhouette, float(np.mean(agreement)), model)
 
 
@@ -171,13 +191,14 @@ def _k_means(rows: NDArray[np.float32], n_clusters: int, rng: np.random.Generato
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    # One thread: the order of sums, so the answer, does not depend on the machine's cores.
+    # One thread: the order of summation, and so the result, does not depend on the number of cores.
     with threadpool_limits(1):
         model = KMeans(n_clusters, n_init=STARTS, random_state=int(rng.integers(2**31)))  # pyright: ignore[reportArgumentType]
         return model.fit(rows)
 
 
 def _best(tried: list[_Quality]) -> _Quality:
+    """Return the stable number of clusters with the highest silhouette, or the most stable number."""
     stable = [quality for quality in tried if quality.stability >= STABLE]
     if stable:
         return max(stable, key=lambda quality: quality.silhouette)
@@ -185,15 +206,19 @@ def _best(tried: list[_Quality]) -> _Quality:
 
 
 def _simplified_silhouette(distances: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Of distances (N, K) to the centres, float32 (N,) in [0, 1]; 0 where two centres are one."""
-    own, following = np.partition(distances, 1, axis=1)[:, :2].T
-    return (1 - own / np.where(following > 0, following, 1) - (following <= 0)).clip(0, 1).astype(np.float32)
+    """Return the simplified silhouette, float32 (N,) in [0, 1], from distances (N, K) to the centres.
+
+    It is 0 if the two nearest centres are the same point.
+    """
+    # Distances to the nearest and the second nearest centre, both (N,).
+    nearest, second = np.partition(distances, 1, axis=1)[:, :2].T
+    return (1 - nearest / np.where(second > 0, second, 1) - (second <= 0)).clip(0, 1).astype(np.float32)
 
 
-def _spread(
+def _predict_labels(
     rows: NDArray[np.float32], label: NDArray[np.object_], known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """The most probable label of every row by what the known ones say, and its probability."""
+    """Return the most probable label of each row and its probability, both (N,), fitted to the known labels."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(rows[known], label[known].astype(str))

@@ -1,4 +1,4 @@
-"""A training whose process is killed in its third epoch, before that is kept. `python -m … FOLDER`."""
+"""A training whose process is killed in its third epoch, before its checkpoint is saved. `python -m … FOLDER`."""
 
 import os
 import signal

@@ -25,7 +25,7 @@ def one_thread():
 
 
 def spatter_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
-    """Crops of both flows in turn, and the flow of each."""
+    """Return crops of both flows alternately, and the flow of each."""
     rng = np.random.default_rng(seed)
     flows = np.arange(n_crops) % 2
     crops = [evaluation_transform(jpeg_of(spatter_picture(rng, bool(flow)))) for flow in flows]
@@ -33,7 +33,7 @@ def spatter_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shade_network() -> torch.nn.Module:
-    """Three classes by mean colour."""
+    """Return a network with three classes that sees only the mean colour."""
     return torch.nn.Sequential(
         torch.nn.AvgPool2d(32), torch.nn.Flatten(), torch.nn.Linear(3, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)
     )
@@ -43,7 +43,7 @@ SHORT = ConsistencySettings(steps=3, batch_crops=4, unlabelled_ratio=2)
 
 
 def clear_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
-    """Streaks and droplets, drawn at 32 px, and which is which."""
+    """Return streaks and droplets, drawn at 32 px, and the kind of each."""
     rng = np.random.default_rng(seed)
     kinds = np.arange(n_crops) % 2
     rows, columns = np.mgrid[0:32, 0:32].astype(np.float32)
@@ -60,17 +60,17 @@ def clear_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(crops, np.float32), kinds.astype(np.int64)
 
 
-def test_crops_without_labels_add_to_a_few_with():
-    # On this draw of labels by 9 points, on others by 1 to 11: benchmarks/spatter_consistency.py has more.
+def test_unlabelled_crops_improve_on_a_few_labelled_ones():
+    # By 9 points on this draw of labels, by 1 to 11 on others: see benchmarks/spatter_consistency.py.
     settings = ConsistencySettings(steps=200, batch_crops=8, unlabelled_ratio=5, seed=3)
-    answer = compare_with_supervised(LeNet, clear_crops(53, 8), clear_crops(1, 400)[0], clear_crops(2, 300), settings)
-    assert answer.consistency_accuracy > answer.supervised_accuracy + 0.03
+    compared = compare_with_supervised(LeNet, clear_crops(53, 8), clear_crops(1, 400)[0], clear_crops(2, 300), settings)
+    assert compared.consistency_accuracy > compared.supervised_accuracy + 0.03
 
 
 def test_the_same_seed_gives_the_same_network():
     few, many = spatter_crops(1, 4), spatter_crops(2, 8)[0]
-    one, other = (train_consistency(LeNet, *few, many, SHORT).state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    first, second = (train_consistency(LeNet, *few, many, SHORT).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_training_leaves_the_random_numbers_of_others_alone():
@@ -81,7 +81,7 @@ def test_training_leaves_the_random_numbers_of_others_alone():
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_several_classes_are_told_apart():
+def test_several_classes_are_learned():
     shade = np.repeat(np.array([0, 1, 2]), 8)
     crops = np.broadcast_to((shade / 2).astype(np.float32)[:, None, None, None], (24, 3, 32, 32)).copy()
     settings = ConsistencySettings(steps=200, batch_crops=16, learning_rate=0.02)

@@ -38,7 +38,7 @@ def test_balanced_accuracy_weighs_a_rare_class_like_a_common_one():
 @pytest.mark.parametrize(
     ("logits", "roc_auc"),
     [
-        pytest.param([-2, -1, 1, 2], 1.0, id="apart"),
+        pytest.param([-2, -1, 1, 2], 1.0, id="separated"),
         pytest.param([2, 1, -1, -2], 0.0, id="the wrong way round"),
         pytest.param([-2, 1, -1, 2], 0.75, id="one pair of four wrong"),
         pytest.param([0, 0, 0, 0], 0.5, id="all alike"),
@@ -64,7 +64,7 @@ def test_the_roc_curve_begins_at_no_crop_called_high_and_ends_at_all():
     assert roc.rows() == [(0, 0, math.inf), (0, 0.5, 1), (0.5, 1, 0), (1, 1, -1)]
 
 
-def test_where_a_class_is_absent_what_needs_both_is_null():
+def test_a_metric_that_needs_both_classes_is_null_if_one_is_absent():
     evaluated = evaluation([-1, 2], [1, 1])
     assert (evaluated.metrics["roc_auc"].item(), evaluated.metrics["balanced_accuracy"].item()) == (None, None)
     assert evaluated.roc.is_empty()
@@ -86,12 +86,12 @@ def test_a_classifier_that_is_right_as_often_as_it_says_is_calibrated():
 
 
 def test_errors_in_opposite_ways_do_not_cancel_out():
-    # 90 % sure of high flow and right in half, 10 % sure and right in half: 40 points off, both.
+    # Half of the crops with probability 0.9 are high, and half of those with 0.1: both are off by 40 points.
     logits = [logit(0.9)] * 2 + [logit(0.1)] * 2
     assert metric("calibration_error", logits, [1, 0, 1, 0]) == pytest.approx(0.4, abs=1e-6)
 
 
-def test_reliability_tells_mean_probability_and_share_of_high_by_bin():
+def test_reliability_lists_mean_probability_and_share_of_high_by_bin():
     reliability = evaluation([logit(0.9), logit(0.92), logit(0.1), 40.0], [1, 0, 0, 1]).reliability
     assert reliability["n_crops"].to_list() == [1, 2, 1]
     assert reliability["probability"].to_list() == pytest.approx([0.1, 0.91, 1.0], abs=1e-6)
@@ -106,7 +106,7 @@ def test_each_build_has_its_own_accuracy():
     assert builds["n_crops"].to_list() == [2, 2]
 
 
-def test_a_build_with_both_labels_has_none_of_its_own():
+def test_a_build_with_both_labels_has_no_label():
     assert evaluation([-1, 1], [0, 1]).builds["label"].to_list() == [None]
 
 
@@ -125,11 +125,11 @@ def test_tables_are_as_declared():
         pytest.param([1.0, math.nan], "a crop in part test has no label", id="unlabelled"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(labels, message):
+def test_unlabelled_or_missing_crops_are_refused(labels, message):
     with pytest.raises(TrainingError, match=message):
         evaluation([0.0] * len(labels), labels)
 
 
-def test_a_part_can_be_put_below_another():
+def test_the_metrics_of_two_parts_can_be_concatenated():
     both = [evaluation([-1, 1], [0, 1]).metrics, evaluation([1], [1]).metrics.with_columns(part=pl.lit("train"))]
     spatter_schemas.SpatterEvaluation.validate(pl.concat(both))

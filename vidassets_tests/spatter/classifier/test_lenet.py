@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vidassets.errors import InvalidSetting, ModelMissing
-from vidassets.spatter.classifier.architectures import architectures, network_of, parameters_of
+from vidassets.spatter.classifier.architectures import architectures, build_network, count_parameters
 from vidassets.spatter.classifier.lenet import LeNet
 
 
@@ -14,11 +14,11 @@ def layers(network: nn.Module) -> list[str]:
 
 
 @pytest.mark.parametrize("classical", [pytest.param(False, id="max-pool"), pytest.param(True, id="classical")])
-def test_lenet_5_learns_456_2416_48120_10164_and_85_numbers(classical):
+def test_lenet_5_has_456_2416_48120_10164_and_85_parameters(classical):
     network = LeNet(classical)
     learning = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    assert [parameters_of(module) for module in learning] == [456, 2416, 48120, 10164, 85]
-    assert parameters_of(network) == 61241
+    assert [count_parameters(module) for module in learning] == [456, 2416, 48120, 10164, 85]
+    assert count_parameters(network) == 61241
 
 
 def test_the_max_pooled_form_has_no_activation_after_a_convolution():
@@ -52,7 +52,7 @@ def test_half_the_width_halves_every_layer_but_the_last():
 @pytest.mark.parametrize(
     ("architecture", "n_parameters", "embedding_size"),
     [
-        # As published, with a thousand classes less and one logit more.
+        # As published, without the thousand classes and with one logit.
         pytest.param("resnet18", 11_176_512 + 513, 512, id="resnet18"),
         pytest.param("resnet34", 21_284_672 + 513, 512, id="resnet34"),
         pytest.param("efficientnet-b0", 4_007_548 + 1281, 1280, id="efficientnet-b0"),
@@ -63,29 +63,29 @@ def test_half_the_width_halves_every_layer_but_the_last():
 def test_larger_networks_come_by_name(architecture, n_parameters, embedding_size):
     pytest.importorskip("transformers", reason="the extra `architectures` is not installed")
     with torch.device("meta"):  # shapes without numbers: millions of them need not be drawn
-        network = network_of(architecture).eval()
+        network = build_network(architecture).eval()
         logits, embedding = network(torch.rand(2, 3, 32, 32))
     assert (logits.shape, embedding.shape) == ((2,), (2, embedding_size))
-    assert parameters_of(network) == n_parameters
+    assert count_parameters(network) == n_parameters
 
 
 def test_a_larger_network_without_its_package_names_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ModelMissing, match=r"resnet18 needs .*pip install 'vidassets\[architectures\]'.*lenet5"):
-        network_of("resnet18")
+        build_network("resnet18")
 
 
 @pytest.mark.parametrize(
     ("architecture", "width", "message"),
     [
-        pytest.param("lenet6", 1.0, "Take one of lenet5, lenet5-classical, resnet18", id="unknown"),
+        pytest.param("lenet6", 1.0, "Choose one of lenet5, lenet5-classical, resnet18", id="unknown"),
         pytest.param("lenet5", 0.0, "1 is LeNet-5 as published", id="no width"),
-        pytest.param("vit-tiny", 0.5, "Leave it at 1", id="width of another"),
+        pytest.param("vit-tiny", 0.5, "Leave width at 1", id="width of another"),
     ],
 )
 def test_what_cannot_be_built_is_refused(architecture, width, message):
     with pytest.raises(InvalidSetting, match=message):
-        network_of(architecture, width)
+        build_network(architecture, width)
 
 
 def test_every_name_is_listed_once():
@@ -94,4 +94,4 @@ def test_every_name_is_listed_once():
 
 def test_lenet_needs_no_other_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    assert parameters_of(network_of("lenet5")) == 61241
+    assert count_parameters(build_network("lenet5")) == 61241

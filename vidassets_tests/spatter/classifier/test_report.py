@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from vidassets.spatter.classifier.evaluation import evaluate
-from vidassets.spatter.classifier.report import evaluation_picture, search_picture, training_picture
+from vidassets.spatter.classifier.report import draw_evaluation, draw_search, draw_training
 from vidassets.spatter.classifier.search import pareto_front
 
 MAX_BYTES = 150_000
@@ -34,7 +34,7 @@ def history(n_epochs: int) -> pl.DataFrame:
 
 @pytest.mark.parametrize("n_epochs", [1, 20])
 def test_a_training_is_a_small_png(n_epochs):
-    assert size_of(training_picture(history(n_epochs))) == (900, 300)
+    assert size_of(draw_training(history(n_epochs))) == (900, 300)
 
 
 def evaluation_of(n_builds: int, n_crops: int = 3000, label: int | None = None):
@@ -56,7 +56,7 @@ def evaluation_of(n_builds: int, n_crops: int = 3000, label: int | None = None):
     ],
 )
 def test_an_evaluation_is_a_small_png(evaluation):
-    assert size_of(evaluation_picture(evaluation)) == (1000, 640)
+    assert size_of(draw_evaluation(evaluation)) == (1000, 640)
 
 
 def trials(n_trials: int, n_failed: int = 0) -> pl.DataFrame:
@@ -86,4 +86,4 @@ def trials(n_trials: int, n_failed: int = 0) -> pl.DataFrame:
     ],
 )
 def test_a_search_is_a_small_png(table):
-    assert size_of(search_picture(table)) == (800, 400)
+    assert size_of(draw_search(table)) == (800, 400)

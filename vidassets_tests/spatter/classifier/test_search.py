@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vidassets.errors import InvalidSetting, ModelMissing
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.classifier.architectures import network_of
+from vidassets.spatter.classifier.architectures import build_network
 from vidassets.spatter.classifier.recipe import Execution, Recipe
 from vidassets.spatter.classifier.search import SearchSpace, latency_ms, pareto_front, search_recipes
 from vidassets_tests.spatter.classifier.killed_search import RECIPE, SPACE
@@ -42,7 +42,7 @@ def uninterrupted(tmp_path_factory) -> pl.DataFrame:
     return searched(tmp_path_factory.mktemp("whole"))
 
 
-def test_a_search_tells_what_it_tried_and_what_it_cost(uninterrupted):
+def test_a_search_lists_its_trials_and_their_cost(uninterrupted):
     spatter_schemas.SpatterSearch.validate(uninterrupted)
     assert uninterrupted.columns == list(spatter_schemas.SpatterSearch.columns())
     assert uninterrupted["trial"].to_list() == [0, 1, 2]
@@ -51,31 +51,31 @@ def test_a_search_tells_what_it_tried_and_what_it_cost(uninterrupted):
     assert uninterrupted["pareto"].any()
 
 
-def test_a_search_that_was_killed_goes_on_to_the_very_same_trials(tmp_path, uninterrupted):
+def test_a_killed_search_resumes_to_the_same_trials(tmp_path, uninterrupted):
     command = [sys.executable, "-m", "vidassets_tests.spatter.classifier.killed_search", str(tmp_path)]
     assert subprocess.run(command, check=False).returncode == -9
     crops = CountedCrops(64, seed=1)
     resumed = searched(tmp_path, crops=crops)
     assert without_latency(resumed) == without_latency(uninterrupted)
-    # Of three trials with two epochs each, three epochs were kept.
+    # Three of the six epochs (three trials of two epochs) had been saved.
     assert crops.epochs_begun == 3
 
 
-def test_a_search_that_is_done_makes_only_the_trials_that_are_added(tmp_path, uninterrupted):
+def test_a_finished_search_runs_only_additional_trials(tmp_path, uninterrupted):
     searched(tmp_path, n_trials=2)
     crops = CountedCrops(64, seed=1)
     assert without_latency(searched(tmp_path, n_trials=3, crops=crops)) == without_latency(uninterrupted)
     assert crops.epochs_begun == 2
 
 
-def test_fewer_trials_than_were_made_are_the_first_of_them(tmp_path):
+def test_a_search_for_fewer_trials_than_exist_returns_the_first_ones(tmp_path):
     both = searched(tmp_path, n_trials=2)
     crops = CountedCrops(64, seed=1)
     assert searched(tmp_path, n_trials=1, crops=crops)["learning_rate"].to_list() == both["learning_rate"].to_list()[:1]
     assert crops.epochs_begun == 0
 
 
-def test_a_trial_that_fails_is_told_and_the_next_is_made(tmp_path):
+def test_a_failed_trial_is_recorded_and_the_next_is_run(tmp_path):
     space = SearchSpace(("lenet5",), widths=(0.1,), batch_sizes=(16,), learning_rate=(1e19, 1e20))
     table = searched(tmp_path, n_trials=2, space=space)
     spatter_schemas.SpatterSearch.validate(table)
@@ -102,7 +102,7 @@ def test_a_network_other_than_lenet_is_tried_at_width_1(tmp_path):
         pytest.param([0.9, 0.95, 0.99], [10, 20, 30], [True, True, True], id="a price for each"),
     ],
 )
-def test_the_front_is_what_no_other_beats(accuracy, n_parameters, front):
+def test_the_front_holds_the_trials_that_no_other_dominates(accuracy, n_parameters, front):
     assert pareto_front(np.array(accuracy), np.array(n_parameters)).tolist() == front
 
 
@@ -110,7 +110,7 @@ trials = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), min_size=1, m
 
 
 @given(trials)
-def test_every_trial_off_the_front_is_beaten_by_one_on_it(tried):
+def test_every_trial_off_the_front_is_dominated_by_one_on_it(tried):
     front = pareto_front(np.array([a for a, _ in tried]), np.array([n for _, n in tried]))
     best = [trial for trial, on_front in zip(tried, front, strict=True) if on_front]
     beaten = [trial for trial, on_front in zip(tried, front, strict=True) if not on_front]
@@ -119,25 +119,25 @@ def test_every_trial_off_the_front_is_beaten_by_one_on_it(tried):
 
 
 def test_latency_is_measured_per_crop():
-    assert 0 < latency_ms(network_of("lenet5").eval()) < 100
+    assert 0 < latency_ms(build_network("lenet5").eval()) < 100
 
 
 @pytest.mark.parametrize(
     ("space", "n_trials", "message"),
     [
         pytest.param(SPACE, 0, "n_trials 0", id="no trial"),
-        pytest.param(SearchSpace(architectures=()), 1, "architectures: nothing to choose from", id="no architecture"),
-        pytest.param(SearchSpace(architectures=("lenet6",)), 1, "lenet6: not known", id="unknown"),
-        pytest.param(SearchSpace(learning_rate=(1e-2, 1e-4)), 1, "the lowest first", id="turned round"),
+        pytest.param(SearchSpace(architectures=()), 1, "architectures: the list is empty", id="no architecture"),
+        pytest.param(SearchSpace(architectures=("lenet6",)), 1, "lenet6: unknown", id="unknown"),
+        pytest.param(SearchSpace(learning_rate=(1e-2, 1e-4)), 1, "the lower bound first", id="turned round"),
     ],
 )
-def test_a_search_without_a_place_to_look_is_refused(tmp_path, space, n_trials, message):
+def test_an_impossible_search_is_refused(tmp_path, space, n_trials, message):
     with pytest.raises(InvalidSetting, match=message):
         searched(tmp_path, n_trials, space)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_optuna_the_mend_is_told(tmp_path, monkeypatch):
+def test_without_optuna_the_error_names_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ModelMissing, match=r"optuna.*pip install 'vidassets\[search\]'"):
         searched(tmp_path)

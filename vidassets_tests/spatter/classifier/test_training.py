@@ -11,7 +11,7 @@ import torch
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting, OneClassOnly, TrainingError
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
-from vidassets.spatter.classifier.training import Training, resolve_device, score, train
+from vidassets.spatter.classifier.training import Training, resolve_device, score_crops, train
 from vidassets_tests.spatter.classifier import killed_training
 from vidassets_tests.spatter.classifier.toy_crops import ToyCrops
 
@@ -24,8 +24,8 @@ def trained(folder: Path, recipe: Recipe = RECIPE, n_crops: int = 128, **others)
     return train(ToyCrops(n_crops, seed=1), ToyCrops(60, seed=2), recipe, **settings)
 
 
-def same_weights(one: Training, other: Training) -> bool:
-    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+def same_weights(first: Training, second: Training) -> bool:
+    pairs = zip(first.network.state_dict().values(), second.network.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -33,16 +33,16 @@ def losses(training: Training) -> pl.DataFrame:
     return training.history.drop("seconds")
 
 
-def test_two_sizes_of_spatter_are_told_apart(tmp_path):
+def test_two_sizes_of_spatter_are_distinguished(tmp_path):
     training = trained(tmp_path, Recipe(batch_size=16, epochs=8, min_steps=1), n_crops=256)
     test = ToyCrops(200, seed=3)
-    assert ((score(training.network, test, CPU) > 0) == test.labels.numpy()).mean() >= 0.98
+    assert ((score_crops(training.network, test, CPU) > 0) == test.labels.numpy()).mean() >= 0.98
 
 
 def test_the_same_seed_gives_the_same_weights_and_losses(tmp_path):
-    one, other = trained(tmp_path / "one"), trained(tmp_path / "other")
-    assert same_weights(one, other)
-    assert losses(one).equals(losses(other))
+    first, second = trained(tmp_path / "first"), trained(tmp_path / "second")
+    assert same_weights(first, second)
+    assert losses(first).equals(losses(second))
 
 
 def test_another_seed_gives_other_weights(tmp_path):
@@ -54,7 +54,7 @@ def test_crops_read_ahead_by_workers_give_the_same_weights(tmp_path):
     assert same_weights(ahead, trained(tmp_path))
 
 
-def test_a_training_that_was_killed_goes_on_to_the_very_same_weights(tmp_path):
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "vidassets_tests.spatter.classifier.killed_training", str(folder)]
     assert subprocess.run(command, check=False).returncode == -9
@@ -85,7 +85,7 @@ def test_a_network_with_dropout_and_batch_normalisation_resumes_alike(tmp_path):
     assert same_weights(resumed, whole)
 
 
-def test_a_training_that_is_done_is_not_done_again(tmp_path):
+def test_a_finished_training_is_not_repeated(tmp_path):
     first, rows = trained(tmp_path), []
     again = trained(tmp_path, on_epoch=rows.append)
     assert (again.resumed_after_epoch, rows) == (3, [])
@@ -108,13 +108,13 @@ def test_a_checkpoint_of_other_circumstances_is_left_alone(tmp_path, circumstanc
 
 
 def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(tmp_path):
-    # Far too large a step: losses go up and down.
+    # The learning rate is far too large: losses go up and down.
     training = trained(
         tmp_path, Recipe(epochs=6, batch_size=16, min_batches=1, min_steps=1, learning_rate=0.05, patience_epochs=None)
     )
     validation = ToyCrops(60, seed=2)
     # In batches of the training's size: a CPU may choose another kernel, and round otherwise, for larger ones.
-    logits = torch.from_numpy(score(training.network, validation, CPU, batch_size=16)).double()
+    logits = torch.from_numpy(score_crops(training.network, validation, CPU, batch_size=16)).double()
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, validation.labels.double()).item()
     assert (
         loss == training.history["validation_loss"].min() == training.history.filter("best")["validation_loss"].item()
@@ -164,8 +164,8 @@ def test_few_crops_are_learned_in_more_epochs(tmp_path):
         pytest.param(Recipe(), 0, 1500, 375, id="no crop"),
     ],
 )
-def test_where_crops_are_few_epochs_are_more(recipe, n_crops, epochs, patience):
-    assert (recipe.epochs_of(n_crops), recipe.patience_of(n_crops)) == (epochs, patience)
+def test_few_crops_need_more_epochs(recipe, n_crops, epochs, patience):
+    assert (recipe.epochs_for(n_crops), recipe.patience_for(n_crops)) == (epochs, patience)
 
 
 def test_torch_is_left_as_it_was(tmp_path):
@@ -195,17 +195,17 @@ def of_labels(labels: list[float]) -> ToyCrops:
     ("crops", "error", "message"),
     [
         pytest.param(of_labels([1.0, 1.0]), OneClassOnly, "All 2 crops .* label 1; both", id="one class"),
-        pytest.param(of_labels([]), TrainingError, "No crop is left to learn from", id="none"),
+        pytest.param(of_labels([]), TrainingError, "There is no crop to learn from", id="none"),
         pytest.param(of_labels([0.0, 1.0, np.nan]), TrainingError, "has no label", id="unlabelled"),
     ],
 )
-def test_crops_that_teach_nothing_are_refused(tmp_path, crops, error, message):
+def test_crops_that_cannot_be_learned_from_are_refused(tmp_path, crops, error, message):
     with pytest.raises(error, match=message):
         train(crops, ToyCrops(4), RECIPE, CPU, data_hash="", checkpoints=tmp_path)
 
 
 def test_a_set_without_validation_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match="No crop is left for validation"):
+    with pytest.raises(TrainingError, match="There is no crop for validation"):
         train(ToyCrops(4), of_labels([]), RECIPE, CPU, data_hash="", checkpoints=tmp_path)
 
 
@@ -215,12 +215,12 @@ def test_a_loss_that_runs_away_ends_the_training(tmp_path):
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "cpu:1", "tpu"])
-def test_a_device_that_is_not_there_is_refused(device):
+def test_an_unknown_device_is_refused(device):
     with pytest.raises(DeviceUnavailable, match=f"{device}: .*Set device to auto or cpu"):
         resolve_device(device)
 
 
-def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch):
+def test_auto_is_the_cpu_if_there_is_no_other_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert resolve_device("auto") == "cpu"

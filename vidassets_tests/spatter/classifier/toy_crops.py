@@ -1,4 +1,4 @@
-"""Crops to learn from in a second: a bright blob on noise, small under low gas flow, large under high."""
+"""Crops that are learned in a second: a bright blob on noise, small under low gas flow, large under high."""
 
 import numpy as np
 import torch
@@ -6,9 +6,9 @@ from torch.utils.data import Dataset
 
 
 class ToyCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Low and high in turn; item i of an epoch depends on seed, epoch and i alone.
+    """Crops of low and high flow alternately. Item i of an epoch depends on seed, epoch and i alone.
 
-    `overlap`: how far the blobs' sizes of the two flows reach into each other, in pixels.
+    `overlap`: by how many pixels the ranges of blob sizes of the two flows overlap.
     """
 
     def __init__(self, n_crops: int, seed: int = 0, overlap: float = 0.0) -> None:

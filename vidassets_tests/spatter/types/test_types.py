@@ -4,7 +4,7 @@ import pytest
 
 from vidassets.errors import InvalidSetting
 from vidassets.schemas import spatter as spatter_schemas
-from vidassets.spatter.types.embedding import CropFeatures, crop_features
+from vidassets.spatter.types.embedding import CropFeatures, compute_features
 from vidassets.spatter.types.types import assign_types, cluster_crops
 from vidassets_tests.spatter.scored_builds import events_of, predictions_of
 
@@ -13,14 +13,14 @@ NO_LABELS = pl.DataFrame(schema={"clip": pl.String, "event_index": pl.Int32, "la
 
 
 def six_kinds(n_each: int = 50, spread: float = 0.5) -> tuple[CropFeatures, np.ndarray]:
-    """Crops of six kinds, larger from kind to kind, in mixed order; the kind of each."""
+    """Return crops of six kinds of increasing size, in random order, and the kind of each."""
     rng = np.random.default_rng(11)
     kind = rng.permutation(np.repeat(np.arange(KINDS), n_each))
     angle = kind * 2 * np.pi / KINDS
     embeddings = 8 * np.stack([np.cos(angle), np.sin(angle)], axis=1) + spread * rng.normal(size=(len(kind), 2))
     area = (2000 * 1.3**kind + rng.uniform(0, 100, len(kind))).tolist()
     events = events_of("b", [0] * len(kind), area_px=area).with_columns(pl.lit(0.4).alias("mean_brightness"))
-    return crop_features(predictions_of("b", [0.5] * len(kind), embeddings), events), kind
+    return compute_features(predictions_of("b", [0.5] * len(kind), embeddings), events), kind
 
 
 def labels_of(rows: list[int], words: list[str]) -> pl.DataFrame:
@@ -29,10 +29,10 @@ def labels_of(rows: list[int], words: list[str]) -> pl.DataFrame:
 
 def test_six_kinds_are_found_and_numbered_by_area():
     features, kind = six_kinds()
-    clustering = cluster_crops(features)
-    spatter_schemas.SpatterTypeCounts.validate(clustering.counts)
-    assert clustering.counts.filter("chosen")["n_clusters"].to_list() == [KINDS]
-    assert clustering.cluster.tolist() == kind.tolist()
+    clusters = cluster_crops(features)
+    spatter_schemas.SpatterTypeCounts.validate(clusters.counts)
+    assert clusters.counts.filter("chosen")["n_clusters"].to_list() == [KINDS]
+    assert clusters.cluster.tolist() == kind.tolist()
 
 
 def test_six_kinds_are_stable_and_nine_are_not():
@@ -43,13 +43,13 @@ def test_six_kinds_are_stable_and_nine_are_not():
 
 def test_the_same_seed_gives_the_same_clusters():
     features, _ = six_kinds(spread=4.0)
-    one, other = cluster_crops(features, seed=5), cluster_crops(features, seed=5)
-    assert one.cluster.tolist() == other.cluster.tolist()
-    assert one.confidence.tolist() == other.confidence.tolist()
-    assert one.counts.equals(other.counts)
+    first, second = cluster_crops(features, seed=5), cluster_crops(features, seed=5)
+    assert first.cluster.tolist() == second.cluster.tolist()
+    assert first.confidence.tolist() == second.confidence.tolist()
+    assert first.counts.equals(second.counts)
 
 
-def test_a_crop_between_two_clusters_is_in_doubt_and_one_at_a_centre_is_not():
+def test_a_crop_between_two_clusters_is_uncertain_and_one_at_a_centre_is_not():
     features, kind = six_kinds(spread=1.5)
     matrix = features.matrix.copy()
     matrix[0] = (features.matrix[kind == 0].mean(axis=0) + features.matrix[kind == 1].mean(axis=0)) / 2
@@ -63,8 +63,8 @@ def test_a_crop_between_two_clusters_is_in_doubt_and_one_at_a_centre_is_not():
     ("n_crops", "n_clusters"),
     [pytest.param(39, (5, 10), id="few crops"), pytest.param(300, (1, 5), id="one"), pytest.param(300, (), id="none")],
 )
-def test_clusters_that_cannot_be_are_refused(n_crops, n_clusters):
-    features = crop_features(predictions_of("b", [0.5] * n_crops), events_of("b", [0] * n_crops))
+def test_an_impossible_number_of_clusters_is_refused(n_crops, n_clusters):
+    features = compute_features(predictions_of("b", [0.5] * n_crops), events_of("b", [0] * n_crops))
     with pytest.raises(InvalidSetting, match=f"{n_crops} scored crops"):
         cluster_crops(features, n_clusters)
 
@@ -72,24 +72,24 @@ def test_clusters_that_cannot_be_are_refused(n_crops, n_clusters):
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 def test_crops_that_are_all_alike_are_clustered_without_an_error():
     events = events_of("b", [0] * 50).with_columns(pl.lit(0.4).alias("mean_brightness"))
-    clustering = cluster_crops(crop_features(predictions_of("b", [0.5] * 50), events))
-    assert set(clustering.cluster.tolist()) == {0}
+    clusters = cluster_crops(compute_features(predictions_of("b", [0.5] * 50), events))
+    assert set(clusters.cluster.tolist()) == {0}
 
 
-def test_without_a_persons_word_there_is_no_label():
+def test_without_a_label_by_a_person_there_is_no_pseudo_label():
     features, _ = six_kinds()
     table = assign_types(features, cluster_crops(features, (6,)), NO_LABELS)
     spatter_schemas.SpatterTypes.validate(table)
     assert table["label"].null_count() == len(table)
 
 
-def test_one_word_alone_is_not_spread():
+def test_a_single_label_does_not_spread():
     features, _ = six_kinds()
     table = assign_types(features, cluster_crops(features, (6,)), labels_of([3], ["comet"]))
     assert table.filter(pl.col("label").is_not_null())["event_index"].to_list() == [3]
 
 
-def test_words_spread_to_alike_crops_and_a_persons_word_stands():
+def test_labels_spread_to_similar_crops_and_a_persons_label_stands():
     features, kind = six_kinds()
     words = np.array(["droplet", "droplet", "droplet", "comet", "comet", "comet"])
     rows = [int(np.flatnonzero(kind == k)[n]) for k in range(KINDS) for n in range(3)]
@@ -104,11 +104,11 @@ def test_words_spread_to_alike_crops_and_a_persons_word_stands():
     assert (pseudo["label"] == pseudo["truth"]).mean() > 0.98
 
 
-def test_only_what_is_surer_than_the_threshold_gets_a_pseudo_label():
+def test_only_predictions_above_the_threshold_become_pseudo_labels():
     features, kind = six_kinds(spread=4.0)
     rows = [int(np.flatnonzero(kind == k)[n]) for k in (0, 3) for n in range(5)]
     labels = labels_of(rows, ["droplet"] * 5 + ["comet"] * 5)
-    clustering = cluster_crops(features, (6,))
-    pseudo = assign_types(features, clustering, labels, min_confidence=0.9).filter(label_source="pseudo")
+    clusters = cluster_crops(features, (6,))
+    pseudo = assign_types(features, clusters, labels, min_confidence=0.9).filter(label_source="pseudo")
     assert pseudo["label_confidence"].min() >= 0.9
     assert 0 < len(pseudo) < len(features.matrix) - len(rows)
