@@ -5,37 +5,37 @@
 #   docker build --target cpu --tag vidassets:cpu .
 #   docker build --target gpu --tag vidassets:gpu .
 #
-# One volume holds all that lasts: artifacts (/data/data) and the Dagster instance (/data/.dagster_home). The webserver,
-# the daemon that runs queues, sensors and backfills, and the command line are the same image:
+# One volume holds all persistent data: artifacts (/data/data) and the Dagster instance (/data/.dagster_home). The
+# webserver, the daemon (queues, sensors, schedules and backfills) and the command line use the same image:
 #
 #   docker run --init --detach --volume vidassets:/data --publish 127.0.0.1:3000:3000 vidassets:cpu
 #   docker run --init --detach --volume vidassets:/data --no-healthcheck vidassets:cpu dagster-daemon run
 #   docker run --init --rm --volume vidassets:/data --volume /my/videos:/videos:ro vidassets:cpu vidassets add /videos
 #
-# with `--gpus all` for the gpu image. Videos have to be mounted at one path in all of them. The webserver asks nobody
-# for a password: keep its port on the loopback interface, or put a proxy that does in front of it. Several containers on
+# Add `--gpus all` for the gpu image. Mount videos at the same path in every container. The webserver has no
+# authentication: keep its port on the loopback interface, or put an authenticating proxy in front of it. Containers on
 # several machines need PostgreSQL (docs/postgres.md).
 
 ARG CPU_BASE=python:3.11-slim-bookworm
 ARG GPU_BASE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 
-# ---- what the system has to bring: libgl1 and glib for OpenCV --------------------------------------------------------
+# ---- system packages: libgl1 and glib for OpenCV ---------------------------------------------------------------------
 
 FROM ${CPU_BASE} AS cpu-system
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 
-# Ubuntu 24.04 brings Python 3.12, and names its glib by the width of its time_t.
+# Ubuntu 24.04 has Python 3.12, and its glib package has the suffix t64.
 FROM ${GPU_BASE} AS gpu-system
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libgl1 libglib2.0-0t64 python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 
-# ---- what is installed, in a virtual environment that is copied whole ------------------------------------------------
+# ---- Python packages, in a virtual environment that the images copy --------------------------------------------------
 
 FROM cpu-system AS cpu-build
-# An index of CPU-only wheels of torch, if there is one at hand: the default wheels carry some GB of CUDA libraries.
+# Optional index of CPU-only torch wheels: the default wheels contain several GB of CUDA libraries.
 ARG TORCH_INDEX_URL=""
 WORKDIR /app
 RUN python3 -m venv /opt/venv
@@ -60,7 +60,7 @@ RUN pip install --upgrade pip \
 FROM cpu-system AS cpu
 COPY --from=cpu-build /opt/venv /opt/venv
 COPY --from=cpu-build /app /app
-# The instance's settings are a link into the image, so that a new image brings its own to an old volume.
+# The instance's settings are a link into the image, so that a new image updates them on an existing volume.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data vidassets \
     && install --directory --owner=vidassets --group=vidassets /data /data/.dagster_home \
     && ln -s /app/dagster.yaml /data/.dagster_home/dagster.yaml

@@ -1,11 +1,11 @@
-"""CPU seconds of sampling a video at 10 s and at 1 fps: ours, OpenCV, full decode, ffmpeg; and who is exact.
+"""CPU seconds of sampling a video every 10 s and at 1 fps by four methods, and how many frames are exact.
 
     python benchmarks/sparse_sampling.py [--quick]
 
-Data: generated, moving texture with noise, H.264 by x264: 10 min of 640x360 with a keyframe each 10 s, and 2 min of
-1080p with one each 2 s. Each method runs in a process of its own, one decoder thread, and gives RGB pictures; CPU
-seconds include its children, less those of a process that only imports. Exact: the picture on screen at the wanted
-moment, equal to full decoding (a mean difference below 3 of 255 is taken for colour conversion's).
+Data: generated moving texture with noise, H.264 by x264: 10 min of 640x360 with a keyframe every 10 s, and 2 min of
+1080p with a keyframe every 2 s. Each method runs in its own process with one decoder thread and gives RGB pictures. CPU
+seconds include child processes and exclude imports. Exact: the picture on screen at the wanted time, equal to full
+decoding (a mean difference below 3 of 255 is attributed to colour conversion).
 """
 
 import argparse
@@ -25,7 +25,7 @@ METHODS = ("ours", "opencv seek", "full decode", "ffmpeg -vf fps")
 
 
 def generate(path: Path, size: tuple[int, int], seconds: int, gop_s: int, frame_rate: int = 30) -> None:
-    """Writes moving texture with noise; a frame is a window that wanders over one large picture."""
+    """Write a video of moving texture with noise; each frame is a window that moves over one large picture."""
     rng, (width, height) = np.random.default_rng(0), size
     y, x = np.mgrid[0 : height + 256, 0 : width + 256]
     field = 128 + 50 * np.sin(x / 37) + 40 * np.cos(y / 23) + 25 * np.sin((x + y) / 11)
@@ -41,7 +41,7 @@ def generate(path: Path, size: tuple[int, int], seconds: int, gop_s: int, frame_
             dx, dy = (int(128 + 120 * np.sin(index / k)) for k in (61, 83))
             nx, ny = rng.integers(0, 64, 2)
             frame[:height] = field[dy : dy + height, dx : dx + width] + noise[ny : ny + height, nx : nx + width]
-            # The hue tells the time, so that a wrong frame is a different picture.
+            # The hue depends on the time, so that a wrong frame is a different picture.
             frame[height:] = 64 + index * 7 % 128
             picture = av.VideoFrame.from_ndarray(frame, format="yuv420p")
             picture.pts, picture.time_base = index, Fraction(1, frame_rate)
@@ -106,14 +106,14 @@ RUNS = dict(zip(METHODS, (ours, opencv_seek, full_decode, ffmpeg_fps), strict=Tr
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """Means of 16 x 16 cells: enough to tell a frame, small enough to keep."""
+    """Return the means of 16 x 16 cells: enough to recognise a frame, small enough to keep."""
     height, width = (side // 16 * 16 for side in pixels.shape[:2])
     cells = pixels[:height, :width].reshape(16, height // 16, 16, width // 16, 3)
     return cells[:, ::4, :, ::4].mean(axis=(1, 3))
 
 
 def child(method: str, path: str, times_s: list[float], out: str) -> None:
-    """Runs one method and writes its thumbnails; prints CPU seconds since the imports."""
+    """Run a method and write its thumbnails; print the CPU seconds since the imports."""
     from vidassets.media import frames  # noqa: F401 - so that its import is not counted
 
     if method == "opencv seek":
@@ -125,7 +125,7 @@ def child(method: str, path: str, times_s: list[float], out: str) -> None:
 
 
 def cpu_s() -> float:
-    """CPU seconds of this process and its finished children."""
+    """Return the CPU seconds of this process and its finished children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
@@ -153,8 +153,8 @@ def main() -> None:
         folder = Path(name)
         print(f"{'video':32} {'sampling':9} {'method':15} {'CPU s':>7} {'exact':>6}")
         for label, size, seconds, gop_s in (
-            ("640x360, keyframe each 10 s", (640, 360), 600 // shorter, 10),
-            ("1920x1080, keyframe each 2 s", (1920, 1080), 120 // shorter, 2),
+            ("640x360, keyframe every 10 s", (640, 360), 600 // shorter, 10),
+            ("1920x1080, keyframe every 2 s", (1920, 1080), 120 // shorter, 2),
         ):
             path = folder / f"{size[0]}.mp4"
             generate(path, size, seconds, gop_s)

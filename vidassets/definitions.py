@@ -30,6 +30,7 @@ from vidassets.assets.speech.sound import audio, speech_activity, speech_scores
 from vidassets.assets.speech.speakers import speaker_decisions, speaker_names, speaker_turns, voice_bank, voices
 from vidassets.assets.speech.subtitles import speech_document, subtitles
 from vidassets.assets.speech.transcript import recognized_segments, transcript
+from vidassets.automation.cleanup import daily_cleanup
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import Profile, load_profile
 from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
@@ -116,6 +117,7 @@ def build_definitions(profile: Profile, environment: Mapping[str, str] | None = 
         assets=[source_video(), *assets],
         resources=dict(profile.resources),
         executor=isolating_executor,
+        schedules=[daily_cleanup()],
         sensors=[
             automation_sensor(),
             changed_files_sensor([asset for asset in GRAPH.dataset_assets if asset.watches], profile.assets),

@@ -1,28 +1,28 @@
-"""Every error this project raises on purpose, in one tree; each message says what, where, and the mend."""
+"""The errors of this project, in one tree. Each message says what failed, where, and how to fix it."""
 
 
 class VidassetsError(Exception):
-    """The root of the tree: catch it to catch all that vidassets raises on purpose."""
+    """The root of the tree: catch it to catch every error of vidassets."""
 
 
 class SourceError(VidassetsError):
-    """A video, or what lies beside it, as found by a person's path or prefix."""
+    """A problem with a video or its sidecar, as found below a path or URL."""
 
 
 class SourceMissing(SourceError):
-    """Nothing is there: a path that is gone, a broken link, an empty prefix."""
+    """The file does not exist: a wrong path, a broken link, an empty prefix."""
 
 
 class SourceUnreadable(SourceError):
-    """Something is there and may not be read: permission, a directory, a device."""
+    """The file exists and cannot be read: no permission, a directory, a device."""
 
 
 class KeyCollision(SourceError):
-    """Two videos would share one partition key."""
+    """Two videos would have the same partition key."""
 
 
 class InvalidKey(SourceError):
-    """A key outside ``[a-z0-9._-]``, or one that would leave its folder."""
+    """A key with characters outside ``[a-z0-9._-]``, or one that leads out of its folder."""
 
 
 class SidecarError(SourceError):
@@ -30,23 +30,23 @@ class SidecarError(SourceError):
 
 
 class UnreadableVideo(VidassetsError):
-    """A file that no demuxer opens, or whose pictures do not decode."""
+    """A file that no demuxer can open, or whose pictures do not decode."""
 
 
 class EmptyVideo(UnreadableVideo):
-    """A file of zero bytes, or one whose streams hold no packet."""
+    """A file of zero bytes, or one whose streams contain no packet."""
 
 
 class TruncatedVideo(UnreadableVideo):
-    """A file that has lost its tail: its index or its last packets."""
+    """A file that is cut off: its index or its last packets are missing."""
 
 
 class NoVideoStream(UnreadableVideo):
-    """A readable container without pictures."""
+    """A readable container without a video stream."""
 
 
 class StoreError(VidassetsError):
-    """The artifact store."""
+    """A problem with the artifact store."""
 
 
 class StoreUnreachable(StoreError):
@@ -54,23 +54,23 @@ class StoreUnreachable(StoreError):
 
 
 class ArtifactMissing(StoreError):
-    """An artifact that was asked for has not been made."""
+    """An artifact does not exist."""
 
 
 class ArtifactDamaged(StoreError):
-    """An artifact is there and cannot be read."""
+    """An artifact exists and cannot be read."""
 
 
 class SchemaViolation(StoreError):
-    """A table that does not keep what `schemas.py` declares for it."""
+    """A table that does not satisfy its schema."""
 
 
 class ProfileError(VidassetsError):
-    """A profile (resources/*.yaml), a setting of it, or its environment."""
+    """A problem with a profile (resources/*.yaml), one of its settings, or its environment."""
 
 
 class InvalidSetting(VidassetsError):
-    """A setting of an asset outside of what it can mean."""
+    """A setting of an asset that is out of bounds or makes no sense."""
 
 
 class DeclarationError(VidassetsError):
@@ -82,55 +82,55 @@ class ModelMissing(VidassetsError):
 
 
 class DeviceUnavailable(VidassetsError):
-    """A profile asks for a device that this machine does not have."""
+    """A profile requests a device that this machine does not have."""
 
 
 class DescriberError(VidassetsError):
-    """An endpoint that describes frames: its address, key, answers."""
+    """A problem with an endpoint that describes frames: its address, key or answers."""
 
 
 class BudgetError(DescriberError):
-    """A budget that cannot be held, such as one for a model without a price."""
+    """A budget that cannot be enforced, such as one for a model without a price."""
 
 
 class SpatterError(VidassetsError):
-    """Spatter crops, their labels, and what is learnt of them."""
+    """A problem with spatter crops, their labels or their classifier."""
 
 
 class NotACropsFile(SpatterError):
-    """An HDF5 file that is readable and holds no spatter crops."""
+    """A readable HDF5 file that contains no spatter crops."""
 
 
 class LabelError(SpatterError):
-    """Labels that are none of the words allowed, contradict each other, or name builds that are not known."""
+    """Labels that are not allowed, contradict each other, or name unknown builds."""
 
 
 class OneClassOnly(LabelError):
-    """Crops of low flow only, of high flow only, or of neither, where both are needed."""
+    """Training needs crops of low and of high flow, and one of the two classes is missing."""
 
 
 class TrainingError(SpatterError):
-    """A classifier that cannot be learned from what is given, or an exported one that differs from what was learned."""
+    """A classifier cannot be trained on the given crops, or its export differs from the trained model."""
 
 
 class TrackerUnreachable(VidassetsError):
-    """A tracker of experiments that a profile names does not answer, or refuses what it is told."""
+    """The experiment tracker of a profile does not answer, or rejects a request."""
 
 
 class InputsAwaited(VidassetsError):
-    """What an asset needs is not there yet, and no mistake: it is made once it is."""
+    """The inputs of an asset do not exist yet. This is no failure: the asset is computed once they do."""
 
 
 # Speech
 
 
 class SpeechError(VidassetsError):
-    """What is said, by whom, and how it sounds: a model or a sound that cannot be worked with."""
+    """A problem with the processing of speech: a model or a recording that cannot be used."""
 
 
 class LanguageUnsupported(SpeechError):
-    """A speech model does not know the language that it is asked for, or cannot do the task."""
+    """A speech model does not support the requested language or task."""
 
 
 class EmbeddingMismatch(SpeechError):
-    """Voices that different models described, and which therefore cannot be compared."""
+    """Voice embeddings of different models, which cannot be compared."""

@@ -1,26 +1,26 @@
-"""What a partition key is: the one rule that partitions, artifacts and sources share."""
+"""The rule for partition keys, shared by partitions, artifacts and sources."""
 
 import re
 
 from vidassets.errors import InvalidKey
 from vidassets.schemas.clips import KEY_PATTERN
 
-# A file name holds 255 bytes: this leaves room for an extension and for the mark of a temporary name.
+# A file name has up to 255 bytes: this leaves room for an extension and for the prefix of a staged file.
 MAX_KEY_LENGTH = 200
 
 
 def check_key(key: str) -> str:
-    """The key itself, when it is one.
+    """Return the key if it is valid.
 
     Raises:
-        InvalidKey: it is not of `schemas.KEY_PATTERN`, holds `..`, or is longer than 200 characters.
+        InvalidKey: it does not match `KEY_PATTERN`, contains `..`, or is longer than 200 characters.
 
     >>> check_key("show-s01e02")
     'show-s01e02'
     """
     if not re.fullmatch(KEY_PATTERN.strip("^$"), key) or ".." in key or len(key) > MAX_KEY_LENGTH:
         raise InvalidKey(
-            f"{key[: MAX_KEY_LENGTH + 1]!r}: not a key. A key is 1 to {MAX_KEY_LENGTH} of a-z 0-9 . _ -, "
-            "does not begin with a dot and holds no two dots in a row: rename the video, or give its key so."
+            f"{key[: MAX_KEY_LENGTH + 1]!r}: not a key. A key has 1 to {MAX_KEY_LENGTH} of the characters a-z 0-9 . "
+            "_ -, does not start with a dot and has no two dots in a row: rename the video, or give another key."
         )
     return key

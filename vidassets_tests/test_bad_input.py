@@ -86,9 +86,11 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Mess:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("link.mp4", "a link to what is not there. Mend or remove the link", id="broken link"),
-        pytest.param("pipe.mp4", "neither a file nor a folder. Take it out of the folder", id="pipe"),
-        pytest.param(f"{'long' * 55}.mp4", "not a key. A key is 1 to 200 of a-z 0-9 . _ -", id="name too long"),
+        pytest.param("link.mp4", "a link to a file that does not exist. Fix or remove the link", id="broken link"),
+        pytest.param("pipe.mp4", "neither a file nor a folder. Remove it from the folder", id="pipe"),
+        pytest.param(
+            f"{'long' * 55}.mp4", "not a key. A key has 1 to 200 of the characters a-z 0-9 . _ -", id="name too long"
+        ),
         pytest.param("twice.mp4", "would share the key 'twice'. Rename or move all but one", id="one key for two"),
         pytest.param("twice.mov", "would share the key 'twice'. Rename or move all but one", id="and the other"),
     ],

@@ -34,6 +34,7 @@ def examine(deployment: Deployment) -> Iterator[Finding]:
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}")
     yield Finding("profile", True, str(deployment.settings.profile_path))
     yield _asked("store", lambda: _store(deployment))
+    yield _asked("leftovers", lambda: _leftovers(deployment))
     for key, resource in sorted(deployment.profile.resources.items()):
         if hasattr(resource, "identity"):
             yield _asked(key, lambda resource=resource: _model(resource))
@@ -58,6 +59,12 @@ def _asked(what: str, question: Callable[[], str]) -> Finding:
 def _store(deployment: Deployment) -> str:
     deployment.store.check()
     return f"{getattr(deployment.profile.resources['store'], 'root', '')}: written, read and deleted a probe"
+
+
+def _leftovers(deployment: Deployment) -> str:
+    """Remove unfinished writes older than a day, and say how many there were."""
+    removed = deployment.store.sweep()
+    return f"{removed} unfinished writes of killed processes, older than a day: removed" if removed else "none"
 
 
 def _model(resource: dg.ConfigurableResource) -> str:

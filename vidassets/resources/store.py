@@ -7,13 +7,13 @@ from vidassets.storage.store import ArtifactStore
 
 
 class Store(dg.ConfigurableResource, extra="forbid"):
-    """Where artifacts lie. Credentials of S3 come from the environment, as every AWS tool reads them."""
+    """Where artifacts are stored. S3 credentials come from the environment, as for every AWS tool."""
 
     root: str = Field(description="A folder, or s3://bucket/prefix. A relative folder is below the project's home.")
     endpoint_url: str | None = Field(
-        default=None, description="URL of an S3 service that is not Amazon's; AWS_ENDPOINT_URL says the same."
+        default=None, description="URL of an S3 service other than Amazon's. AWS_ENDPOINT_URL has the same effect."
     )
 
     def open(self) -> ArtifactStore:
-        """The store behind it."""
+        """Return the artifact store."""
         return ArtifactStore(self.root, endpoint_url=self.endpoint_url)

@@ -1,4 +1,4 @@
-"""From a place that a person names to the videos in it."""
+"""Finding the videos in a folder, a tar file or below a URL."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,23 +22,24 @@ from vidassets.sources.source import KINDS, Kind, Refused, Source
 
 @dataclass(frozen=True)
 class Found:
-    """Videos, sorted by key, and what was refused, sorted by uri: one bad file hides no other."""
+    """Videos, sorted by key, and refused files, sorted by uri: a bad file does not hide the others."""
 
     sources: list[Source]
     refused: list[Refused]
 
 
 def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] | None = None) -> Found:
-    """The videos of one place. A file of zero bytes, or of text, is one here: `raw_clip` tells, clip by clip.
+    """Return the videos of a place. Contents are not checked: `raw_clip` reports an empty or damaged file.
 
     Args:
-        place: a video file, a folder, a tar file, or a URL of one, such as ``s3://bucket/prefix``.
-        kind: of every video in it.
-        storage_options: of fsspec for a URL, such as `vidassets.s3.s3_options`.
+        place: a video file, a folder, a tar file, or the URL of one of these, such as ``s3://bucket/prefix``.
+        kind: the kind of every video in it.
+        storage_options: options of a URL, see `remote_files`.
+
     Raises:
-        SourceMissing: nothing is there, or no video is.
-        SourceUnreadable: the place itself cannot be listed.
-        SourceError: the kind is none.
+        SourceMissing: the place does not exist, or contains no video.
+        SourceUnreadable: the place cannot be listed.
+        SourceError: an unknown kind.
     """
     if kind not in KINDS:
         raise SourceError(f"{kind!r}: not a kind of video. Give one of {', '.join(KINDS)}.")
@@ -53,7 +54,7 @@ def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] |
         results += [item for item in members if isinstance(item, Refused)]
     if not results:
         looked_for = " ".join(sorted([*VIDEO_EXTENSIONS, TAR_EXTENSION]))
-        raise SourceMissing(f"{place}: no video in it. Looked for {looked_for}; give the folder that holds them.")
+        raise SourceMissing(f"{place}: no video found. Looked for {looked_for}; give the folder that contains videos.")
     return _without_collisions(results)
 
 
@@ -77,7 +78,7 @@ def _sources(entries: Iterable[ListedFile], kind: Kind, key_of: Callable[[str], 
     results: list[Source | Refused] = []
     for entry in entries:
         if entry.name.lower().endswith(COMPRESSED_TAR_ENDINGS):
-            problem = f"{entry.uri}: a compressed tar cannot be read at any point of it. Decompress it to a .tar."
+            problem = f"{entry.uri}: a compressed tar cannot be read at random positions. Decompress it to a .tar."
             results.append(Refused(entry.uri, SourceUnreadable(problem)))
         if entry.extension not in VIDEO_EXTENSIONS:
             continue
@@ -99,7 +100,7 @@ def _stem(entry: ListedFile) -> PurePosixPath:
 def _without_collisions(results: list[Source | Refused]) -> Found:
     sources = [result for result in results if isinstance(result, Source)]
     refused = [result for result in results if isinstance(result, Refused)]
-    # Taking the first would let the order of a listing decide which video a key means: all of them are refused.
+    # Keeping the first would let the order of a listing decide which video has the key: refuse all of them.
     collisions = key_collisions(sources)
     refused += [Refused(uri, error) for uri, error in collisions.items()]
     return Found(

@@ -1,4 +1,4 @@
-"""From where a video was found to its partition key."""
+"""Partition keys of videos, derived from where they were found."""
 
 import re
 import unicodedata
@@ -15,14 +15,15 @@ _EPISODE = re.compile(r"(?P<show>.+)/s(?P<season>[0-9]{1,4})/e(?P<episode>[0-9]{
 
 
 def clip_key(root: str, path: str) -> str:
-    """The key of a video found at ``path`` below ``root``; the same for the same names on every file system.
+    """Return the key of a video found at ``path`` below ``root``; it is the same on every file system.
 
-    The path below the root without its extension, lower case, `/` → `.`, what is not of ``[a-z0-9._-]`` → `-`, two
-    dots or more in a row → one `-`, none at the beginning. Where letters or digits are lost in this, six hex digits of
-    the name's hash follow. ``{show}/s{season}/e{episode}/episode.mp4`` gives ``show-s01e02``.
+    The key is the path below the root without its extension, in lower case, with `/` → `.`, characters outside
+    ``[a-z0-9._-]`` → `-`, and two or more dots in a row → one `-`. Leading dots and dashes are removed. If letters or
+    digits are lost this way, six hex digits of the name's hash are appended.
+    ``{show}/s{season}/e{episode}/episode.mp4`` gives ``show-s01e02``.
 
     Raises:
-        InvalidKey: the path is not below the root, or leaves nothing that a key may be.
+        InvalidKey: the path is not below the root, or no valid key remains.
 
     >>> clip_key("/data", "/data/Kitchen/Take 1.MP4")
     'kitchen.take-1'
@@ -33,15 +34,15 @@ def clip_key(root: str, path: str) -> str:
     """
     below = PurePosixPath(path)
     if not below.is_relative_to(root) or below == PurePosixPath(root) or ".." in below.parts:
-        raise InvalidKey(f"{path}: not a path below {root}. Give the folder that holds the video.")
-    # Some file systems take names apart into letters and accents: composed again, they count as they look.
+        raise InvalidKey(f"{path}: not a path below {root}. Give the folder that contains the video.")
+    # Some file systems decompose names into letters and accents. NFC makes equal names equal again.
     name = unicodedata.normalize("NFC", str(below.relative_to(root).with_suffix(""))).lower()
     if episode := _EPISODE.fullmatch(name):
         name = f"{episode['show']}-s{int(episode['season']):02d}e{int(episode['episode']):02d}"
     key = re.sub(r"\.{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", name.replace("/", ".")))
     if any(char.isalnum() and not char.isascii() for char in name):
         key = f"{key.rstrip('-')}-{sha256(name.encode()).hexdigest()[:6]}"
-    if not name.startswith("."):  # a hidden file is no video
+    if not name.startswith("."):  # a hidden file is not a video
         key = key.lstrip("-.")
     try:
         return check_key(key)
@@ -50,7 +51,7 @@ def clip_key(root: str, path: str) -> str:
 
 
 def key_collisions(sources: Iterable[Source]) -> dict[str, KeyCollision]:
-    """An error for the uri of every source that shares its key with another, each naming all of them."""
+    """Return an error for each source that shares its key with another, by uri. Each error names all of them."""
     uris: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         uris[source.key].append(source.uri)
@@ -60,13 +61,3 @@ def key_collisions(sources: Iterable[Source]) -> dict[str, KeyCollision]:
         for uri in alike
         if len(alike) > 1
     }
-
-
-def check_unique_keys(sources: Iterable[Source]) -> None:
-    """Nothing, when no two sources share a key; for sources of several places.
-
-    Raises:
-        KeyCollision: names the videos that would share a key.
-    """
-    for collision in key_collisions(sources).values():
-        raise collision

@@ -1,9 +1,9 @@
-"""What a listing yields: files that matter here, by their names below a root."""
+"""Files found by a listing, and which of them are relevant: videos, tars and sidecars."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# What ffmpeg demuxes and cameras, editors and archives write.
+# Containers that ffmpeg can demux and that cameras, editors and archives write.
 VIDEO_EXTENSIONS = frozenset(
     f".{name}"
     for name in (
@@ -27,18 +27,18 @@ class ListedFile:
 
     @property
     def extension(self) -> str:
-        """With its dot, lower case."""
+        """The extension with its dot, in lower case."""
         return PurePosixPath(self.name).suffix.lower()
 
 
 def is_relevant(name: str) -> bool:
-    """Whether a file's name is that of a video, a tar, or a sidecar; hidden files and truth files are none.
+    """Return whether a name is that of a video, a tar or a sidecar, and neither hidden nor a truth file.
 
     >>> [is_relevant(name) for name in ("a/b.MP4", ".a/b.mp4", "b.truth.json", "b.json", "b.txt")]
     [True, False, False, True, False]
     """
     path = PurePosixPath(name.lower())
-    # A part `..` hides nothing: whoever lists it has to tell.
+    # A part `..` is not a hidden file: the caller has to refuse it.
     if any(part.startswith(".") and part != ".." for part in path.parts) or path.name.endswith(".truth.json"):
         return False
     known = path.suffix in VIDEO_EXTENSIONS or path.suffix in (TAR_EXTENSION, SIDECAR_EXTENSION)

@@ -10,7 +10,7 @@ from vidassets.sources.source import Refused
 
 
 def list_file(path: Path) -> Iterator[ListedFile | Refused]:
-    """One file, and its sidecar if there is one."""
+    """Yield a file, and its sidecar if it has one."""
     sidecar = path.with_suffix(SIDECAR_EXTENSION)
     yield _entry(path, path.parent)
     if sidecar != path and sidecar.exists():
@@ -18,11 +18,11 @@ def list_file(path: Path) -> Iterator[ListedFile | Refused]:
 
 
 def list_folder(root: Path) -> Iterator[ListedFile | Refused]:
-    """All files that matter below a folder, in no certain order; each folder once, however many links lead to it."""
+    """Yield all relevant files below a folder, in no defined order; each folder once, however many links lead to it."""
     seen: set[tuple[int, int]] = set()
     folders, linked = [root], []
     while folders or linked:
-        # What lies below the root has its name there before any link gives it another.
+        # Real folders come before links, so that a file gets its real name and not that of a link.
         folder = folders.pop() if folders else linked.pop(0)
         try:
             found = folder.stat()
@@ -56,11 +56,11 @@ def _entry(path: Path, root: Path) -> ListedFile | Refused:
     try:
         found = path.stat()
         if not S_ISREG(found.st_mode):
-            return _refused(path, SourceUnreadable, "neither a file nor a folder. Take it out of the folder.")
+            return _refused(path, SourceUnreadable, "neither a file nor a folder. Remove it from the folder.")
         with path.open("rb"):
             pass
     except FileNotFoundError:
-        return _refused(path, SourceMissing, "a link to what is not there. Mend or remove the link.")
+        return _refused(path, SourceMissing, "a link to a file that does not exist. Fix or remove the link.")
     except OSError as error:
         return _refused(path, SourceUnreadable, f"{error.strerror}. Give this user permission to read it.")
     return ListedFile(

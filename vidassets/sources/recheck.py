@@ -1,4 +1,4 @@
-"""A second look at videos that were found before: still there, replaced, or gone."""
+"""Check whether videos that were found before are unchanged, replaced or gone."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from vidassets.sources.source import Source
 
 
 def recheck_sources(sources: Iterable[Source]) -> dict[str, Source | None]:
-    """Each source as it is now, by key; None for one that is gone.
+    """Return each source as it is now, by key; None if it is gone.
 
-    A source that cannot be looked at just now (permission, connection) is given as it was: whoever reads it will tell.
-    The members of a tar are looked at together.
+    A source that cannot be checked now (permission, connection) is returned unchanged; reading it will raise the
+    error. The members of a tar are checked together.
     """
     by_place: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
@@ -28,17 +28,17 @@ def recheck_sources(sources: Iterable[Source]) -> dict[str, Source | None]:
         except SourceUnreadable:
             now |= {source.key: source for source in known}
             continue
-        there = {source.uri: source for source in found.sources}
-        refused = {one.uri: one.error for one in found.refused}
+        found_by_uri = {source.uri: source for source in found.sources}
+        errors = {refused.uri: refused.error for refused in found.refused}
         for source in known:
-            if source.uri in there:
-                now[source.key] = replace(there[source.uri], key=source.key, kind=source.kind)
+            if source.uri in found_by_uri:
+                now[source.key] = replace(found_by_uri[source.uri], key=source.key, kind=source.kind)
             else:
-                unreadable = not isinstance(refused.get(source.uri, SourceMissing()), SourceMissing)
+                unreadable = not isinstance(errors.get(source.uri, SourceMissing()), SourceMissing)
                 now[source.key] = source if unreadable else None
     return now
 
 
 def _place(uri: str) -> str:
-    """The tar of a member; any other uri as it is."""
+    """Return the tar of a member; any other uri unchanged."""
     return uri.rpartition("::")[2].removeprefix("file://") if uri.startswith("tar://") else uri

@@ -1,4 +1,4 @@
-"""What a file NAME.json beside a video tells of it; never trusted."""
+"""Reading of sidecars: files NAME.json beside a video, whose content is not trusted."""
 
 import json
 import math
@@ -13,17 +13,17 @@ MAX_SIDECAR_DEPTH = 20
 
 
 def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """The JSON object of a sidecar; None for a video without one (uri None).
+    """Return the JSON object of a sidecar; None for a video without one (uri None).
 
     Raises:
-        SidecarError: it is gone, no file, over 1 MB, nested over 20 deep, not UTF-8, or not a JSON object of finite
-            numbers.
+        SidecarError: it is missing, not a file, over 1 MB, nested deeper than 20 levels, not UTF-8, not a JSON object,
+            or contains a number that is not finite.
     """
     if uri is None:
         return None
     try:
         document = json.loads(_text(uri, storage_options or {}), parse_constant=_refuse, parse_float=_finite)
-        # Escapes can spell half a character, which no file or table could hold.
+        # Escapes can spell half of a surrogate pair, which cannot be encoded as UTF-8.
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise _error(uri, f"nested over {MAX_SIDECAR_DEPTH} deep") from None
@@ -37,7 +37,7 @@ def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None)
 
 
 def _text(uri: str, options: dict[str, Any]) -> str:
-    # A pipe would block until somebody writes to it.
+    # Opening a pipe would block until something writes to it.
     if "://" not in uri and not Path(uri).is_file():
         raise _error(uri, "is gone, or no file")
     try:

@@ -1,4 +1,4 @@
-"""A video where it was found, and what was found instead of one."""
+"""A video as it was found, and a file that was refused."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -13,26 +13,26 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Source:
-    """A video by its key: where it lies, how large it is, and what tells that it was replaced."""
+    """A video by its key: where it is stored, its size, and a fingerprint that changes when it is replaced."""
 
     key: str
-    uri: str  # an absolute path, a URL, or `tar://member::url-of-the-tar`, as fsspec opens it
+    uri: str  # an absolute path, a URL, or `tar://member::url-of-the-tar`, see `remote_files.open_url`
     kind: Kind
     size_bytes: int
-    fingerprint: str  # size and mtime of a file, size and etag of an object; cheap to find, unlike a hash
+    fingerprint: str  # size and mtime of a file, size and etag of an object; cheaper than a hash of the content
     sidecar_uri: str | None = None  # NAME.json beside the video
     sidecar_fingerprint: str | None = None
 
     def to_json(self) -> str:
-        """One line, keys sorted; `from_json` takes it back."""
+        """Return the source as one line of JSON with sorted keys."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The source that `to_json` wrote.
+        """Return the source that `to_json` wrote.
 
         Raises:
-            SourceError: it is not JSON, a field is missing, unknown, or of another type.
+            SourceError: the text is not JSON, or a field is missing, unknown or of another type.
         """
         try:
             found = json.loads(text)
@@ -46,14 +46,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Refused:
-    """Something that should have been a video and is not taken, with the error that says why."""
+    """A file that was refused, with the error that says why."""
 
     uri: str
     error: SourceError
 
     @property
     def reason(self) -> str:
-        """What is wrong and the mend."""
+        """What is wrong and how to fix it."""
         return str(self.error)
 
 

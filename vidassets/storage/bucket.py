@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,21 +95,20 @@ class Bucket:
         with self._explained(self.uri(name)):
             self._client.delete_object(**self._object(name))
 
-    def leftovers(self, older_than_s: float) -> list[str]:
+    def leftovers(self, before: datetime) -> list[str]:
         """Return the keys of unfinished multipart uploads: no listing shows them, and they cost money."""
         with self._explained(self.uri("")):
-            return [upload["Key"] for upload in self._stale_uploads(older_than_s)]
+            return [upload["Key"] for upload in self._stale_uploads(before)]
 
-    def sweep(self, older_than_s: float) -> int:
+    def sweep(self, before: datetime) -> int:
         """Abort unfinished multipart uploads, and return their number."""
         with self._explained(self.uri("")):
-            stale = self._stale_uploads(older_than_s)
+            stale = self._stale_uploads(before)
             for upload in stale:
                 self._abort(upload)
         return len(stale)
 
-    def _stale_uploads(self, older_than_s: float) -> list[dict[str, Any]]:
-        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    def _stale_uploads(self, before: datetime) -> list[dict[str, Any]]:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self._prefix)
         uploads = [upload for page in pages for upload in page.get("Uploads", [])]
         return [upload for upload in uploads if upload["Initiated"] <= before and not self._is_active(upload, before)]

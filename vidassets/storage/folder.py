@@ -1,8 +1,7 @@
-"""Whole objects by name, in a folder."""
+"""Objects stored in a folder."""
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,23 +11,23 @@ from uuid import uuid4
 from vidassets.errors import StoreError, StoreUnreachable
 from vidassets.storage.place import ObjectStat
 
-# Hidden, so that no listing shows it; the extension stays last, since writers choose a format by it.
+# Hidden, so that listings skip it. The extension comes last, because writers choose the format by it.
 STAGED_NAME = re.compile(r"\.[0-9a-f]{32}\.tmp\..+")
 
 
 class Folder:
-    """A `Place` in a local folder, made at the first write."""
+    """A `Place` in a local folder, which is created at the first write."""
 
     def __init__(self, root: Path):
         self.root = root.expanduser().absolute()
 
     def uri(self, name: str) -> str:
-        """The absolute path of an object."""
+        """Return the absolute path of an object."""
         return str(self.root / name)
 
     @contextmanager
     def staged(self, name: str) -> Iterator[Path]:
-        """A hidden path beside the object, moved over it at the end."""
+        """Yield a hidden path beside the object, and rename it to the object when the block ends."""
         target = self.root / name
         path = target.with_name(f".{uuid4().hex}.tmp.{target.name}")
         try:
@@ -38,7 +37,7 @@ class Folder:
         try:
             yield path
             if not path.is_file():
-                raise StoreError(f"{target}: the writer left no file at {path}. Write to the path that is given.")
+                raise StoreError(f"{target}: the writer left no file at {path}. Write to the path given.")
             with self._explained():
                 _sync(path)
                 path.replace(target)
@@ -48,45 +47,50 @@ class Folder:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """The object itself."""
+        """Yield the path of the object itself."""
         self.stat(name)
         yield self.root / name
 
     def write(self, name: str, data: bytes) -> None:
-        """Make or replace an object."""
+        """Create or replace an object."""
         with self.staged(name) as path, self._explained():
             path.write_bytes(data)
 
     def read(self, name: str) -> bytes:
-        """All bytes of an object."""
+        """Return all bytes of an object."""
         with self._explained():
             return (self.root / name).read_bytes()
 
     def stat(self, name: str) -> ObjectStat:
-        """Size and modification time of an object."""
+        """Return size and modification time of an object."""
         with self._explained():
             found = (self.root / name).stat()
         return ObjectStat(found.st_size, f"mtime_ns:{found.st_mtime_ns}", datetime.fromtimestamp(found.st_mtime, UTC))
 
     def names(self, prefix: str) -> list[str]:
-        """Names of all objects that begin with a prefix, sorted."""
+        """Return the names of all objects with a prefix, sorted."""
         below = self.root / prefix.rpartition("/")[0]
         with self._explained():
             found = [path.relative_to(self.root).as_posix() for path in _files(below) if not path.name.startswith(".")]
         return sorted(name for name in found if name.startswith(prefix))
 
     def delete(self, name: str) -> None:
-        """Take an object away."""
+        """Delete an object; a missing one is no error."""
         with self._explained():
             (self.root / name).unlink(missing_ok=True)
 
-    def sweep(self, older_than_s: float) -> int:
-        """Remove temporary files that nobody has written to for so long."""
+    def leftovers(self, before: datetime) -> list[str]:
+        """Return the paths of staged files last written at or before this time."""
         with self._explained():
             staged = [path for path in _files(self.root) if STAGED_NAME.fullmatch(path.name)]
-            stale = [path for path in staged if time.time() - path.stat().st_mtime >= older_than_s]
+            return [str(path) for path in staged if _is_older(path, before)]
+
+    def sweep(self, before: datetime) -> int:
+        """Remove staged files last written at or before this time, and return their number."""
+        stale = self.leftovers(before)
+        with self._explained():
             for path in stale:
-                path.unlink(missing_ok=True)
+                Path(path).unlink(missing_ok=True)
         return len(stale)
 
     @contextmanager
@@ -100,13 +104,21 @@ class Folder:
 
     def _unreachable(self, error: OSError) -> StoreUnreachable:
         return StoreUnreachable(
-            f"{error.filename or self.root}: {error.strerror}. The store is the folder {self.root}: "
-            "make it a folder that this user may write to, with room left, or name another in the profile."
+            f"{error.filename or self.root}: {error.strerror}. The store is the folder {self.root}: make sure that it "
+            "is a folder, that this user may write to it and that the disk has space left, or set another folder in "
+            "the profile."
         )
 
 
+def _is_older(path: Path, before: datetime) -> bool:
+    try:
+        return path.stat().st_mtime <= before.timestamp()
+    except FileNotFoundError:
+        return False  # its writer has finished since it was listed
+
+
 def _files(folder: Path, depth: int = 2) -> Iterator[Path]:
-    # The store is two folders deep: a link that leads back up ends here, not in a loop.
+    # The store is two folders deep. The limit also stops links that lead back up.
     if not folder.is_dir():
         return
     with os.scandir(folder) as entries:
@@ -118,7 +130,7 @@ def _files(folder: Path, depth: int = 2) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    # A rename may reach the disk before the bytes do: without this a power cut leaves an empty object.
+    # A rename may reach the disk before the data. Without this, a power failure could leave an empty object.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What the store needs of where it lies: whole objects by name. A folder and a bucket both give it."""
+"""What the store needs of its storage: whole objects by name. `Folder` and `Bucket` implement it."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,49 +12,52 @@ class ObjectStat:
     """What is known of an object without reading it."""
 
     size_bytes: int
-    version: str  # `mtime_ns:…` of a file, `etag:…` of an S3 object: another one when the bytes have changed
+    version: str  # `mtime_ns:…` of a file, `etag:…` of an S3 object; it changes when the bytes change
     modified_at: datetime  # UTC
 
 
 class Place(Protocol):
-    """Whole objects by name; a name is relative, of parts joined by ``/``, none hidden.
+    """Storage for whole objects by name. A name is relative, its parts are joined by ``/``, and none is hidden.
 
-    Each method raises `StoreUnreachable` where the place itself fails, and `FileNotFoundError` for
-    an object that is not there.
+    Each method raises `StoreUnreachable` if the storage itself fails, and `FileNotFoundError` for a missing object.
     """
 
     def uri(self, name: str) -> str:
-        """The absolute path or URL of an object, there or not."""
+        """Return the absolute path or URL of an object, which need not exist."""
         ...
 
     def staged(self, name: str) -> AbstractContextManager[Path]:
-        """A local path to write to; what is there at the end becomes the object, whole, or after an error nothing."""
+        """Yield a local path to write to. The file becomes the object when the block ends without error."""
         ...
 
     def local(self, name: str) -> AbstractContextManager[Path]:
-        """A local file with the object's bytes, to be read only."""
+        """Yield a local file with the object's bytes, for reading only."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Make or replace an object, whole or not at all."""
+        """Create or replace an object, completely or not at all."""
         ...
 
     def read(self, name: str) -> bytes:
-        """All bytes of an object, of one version."""
+        """Return all bytes of an object, from a single version."""
         ...
 
     def stat(self, name: str) -> ObjectStat:
-        """Size and version of an object."""
+        """Return size, version and time of an object."""
         ...
 
     def names(self, prefix: str) -> list[str]:
-        """Names of all objects that begin with a prefix ``folder/…``, sorted; in a bucket one listing."""
+        """Return the names of all objects with a prefix ``folder/…``, sorted. A bucket is listed once."""
         ...
 
     def delete(self, name: str) -> None:
-        """Take an object away; none there is no error."""
+        """Delete an object; a missing one is no error."""
         ...
 
-    def sweep(self, older_than_s: float) -> int:
-        """Remove what killed writers left half done; how many."""
+    def leftovers(self, before: datetime) -> list[str]:
+        """Return the paths or keys of unfinished writes whose last byte arrived at or before this time."""
+        ...
+
+    def sweep(self, before: datetime) -> int:
+        """Remove what `leftovers` lists, and return the number. Safe while others write and sweep."""
         ...

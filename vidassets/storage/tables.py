@@ -1,4 +1,4 @@
-"""Tables as Parquet: checked against their schema, laid out so that pictures stay small to read."""
+"""Tables as Parquet, checked against their schema; pictures are stored in small row groups."""
 
 import json
 from pathlib import Path
@@ -11,16 +11,16 @@ from vidassets.errors import ArtifactDamaged, SchemaViolation
 
 Schema = type[dy.Schema]
 
-# A picture is some 100 KB: 32 of them are a row group that a viewer fetches in one read of a few MB.
+# A picture has about 100 KB, so a row group of 32 is a few MB: a viewer fetches it in one read.
 IMAGE_ROW_GROUP_ROWS = 32
 IMAGE_DTYPE = pl.Struct({"bytes": pl.Binary, "path": pl.String})
 
 
 def check_table(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """The table with its columns in the schema's order; nothing is cast.
+    """Return the table with its columns in the schema's order; nothing is cast.
 
     Raises:
-        SchemaViolation: names table, columns, broken rules and how many rows break each.
+        SchemaViolation: names the table, the columns, the broken rules and how many rows break each.
     """
     if unexpected := [column for column in table.columns if column not in schema.column_names()]:
         raise SchemaViolation(f"{schema.__name__}: columns {unexpected} are not declared. Declare or drop them.")
@@ -32,7 +32,7 @@ def check_table(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
         )
         raise SchemaViolation(
             f"{schema.__name__}: {rules}. The first such row: {_row(failure.invalid())}. "
-            "Mend the function that returns the table, or its declaration in schemas.py."
+            "Fix the function that returns the table, or the schema."
         )
     return table.select(schema.column_names())
 
@@ -40,24 +40,24 @@ def check_table(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 def check_foreign_key(
     table: pl.DataFrame, parent: pl.DataFrame, columns: list[str], *, name: str, parent_name: str
 ) -> None:
-    """Nothing, when every row's ``columns`` are those of a row of ``parent``.
+    """Check that every row's ``columns`` match a row of ``parent``.
 
     Raises:
-        SchemaViolation: names both tables, how many rows point nowhere, and the first of them.
+        SchemaViolation: names both tables, how many rows have no match, and the first of them.
     """
     orphans = table.select(columns).unique(maintain_order=True).join(parent, on=columns, how="anti", nulls_equal=True)
     if orphans.height:
         raise SchemaViolation(
             f"{name}: {orphans.height} of its {columns} are not in {parent_name}, the first {orphans.row(0)}. "
-            f"It was made from another version of {parent_name}: make it again."
+            f"{name} was computed from another version of {parent_name}: compute it again."
         )
 
 
 def write_parquet(table: pl.DataFrame, path: Path) -> None:
-    """A Parquet file, read back as far as its footer; tables of pictures open in Hugging Face `datasets`.
+    """Write a Parquet file and verify its number of rows. Hugging Face `datasets` opens tables of pictures.
 
     Raises:
-        ArtifactDamaged: the file does not hold as many rows as the table.
+        ArtifactDamaged: the file has another number of rows than the table.
     """
     if IMAGE_DTYPE in table.schema.values():
         _write_images(table, path)
@@ -65,12 +65,12 @@ def write_parquet(table: pl.DataFrame, path: Path) -> None:
         table.write_parquet(path)
     rows = pl.scan_parquet(path).select(pl.len()).collect().item()
     if rows != table.height:
-        raise ArtifactDamaged(f"{path}: {rows} of {table.height} rows arrived on the disk. Check it, and run again.")
+        raise ArtifactDamaged(f"{path}: {rows} of {table.height} rows were written. Check the disk and run again.")
 
 
 def _write_images(table: pl.DataFrame, path: Path) -> None:
-    # `datasets` takes a column for an Image by the metadata and the 32-bit offsets of its Arrow schema: polars
-    # writes neither, pyarrow does. Slice by slice, since such offsets end at 2 GB.
+    # `datasets` recognises an Image column by the metadata and the 32-bit offsets of its Arrow schema. pyarrow writes
+    # both, polars neither. Written slice by slice, since 32-bit offsets end at 2 GB.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -87,24 +87,24 @@ def _write_images(table: pl.DataFrame, path: Path) -> None:
 
 
 def read_parquet(path: Path, uri: str, schema: Schema | None, columns: list[str] | None) -> pl.DataFrame:
-    """The table, or some of its columns, of the types that the schema declares.
+    """Return the table, or some of its columns, checked to have the types that the schema declares.
 
     Raises:
-        ArtifactDamaged: the file is not Parquet, cut, or of another version of the schema.
+        ArtifactDamaged: the file is not Parquet, incomplete, or of another version of the schema.
     """
-    mend = "Make it again: `vidassets run --force`, or materialise it in the UI."
+    fix = "Compute it again: `vidassets run --force`, or materialise it in the UI."
     try:
         found = pl.read_parquet_schema(path)
         wanted = columns or (schema.column_names() if schema else list(found))
         if schema:
-            _check_columns(found, wanted, schema, ArtifactDamaged, mend, where=f"{uri}: ")
+            _check_columns(found, wanted, schema, ArtifactDamaged, fix, where=f"{uri}: ")
         return pl.read_parquet(path, columns=wanted)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ArtifactDamaged(f"{uri}: does not read as Parquet ({error}). {mend}") from error
+        raise ArtifactDamaged(f"{uri}: cannot be read as Parquet ({error}). {fix}") from error
 
 
 def _check_columns(
-    found: Any, wanted: list[str], schema: Schema, error: type[Exception], mend: str, where: str = ""
+    found: Any, wanted: list[str], schema: Schema, error: type[Exception], fix: str, where: str = ""
 ) -> None:
     wrong = []
     for name in wanted:
@@ -114,7 +114,7 @@ def _check_columns(
         elif not declared.validate_dtype(found[name]):
             wrong.append(f"{name} is {found[name]}, not {declared.dtype}")
     if wrong:
-        raise error(f"{where}{schema.__name__}: {'; '.join(wrong)}. {mend}")
+        raise error(f"{where}{schema.__name__}: {'; '.join(wrong)}. {fix}")
 
 
 def _row(table: pl.DataFrame) -> dict[str, Any]:

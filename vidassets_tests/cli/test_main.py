@@ -447,7 +447,7 @@ def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(home: Home):
     home.store.write_bytes("frames", "a", "parquet", b"not parquet")
     said = home.command("run", "--select", "frame_descriptions", "--force")
     assert said.code == 1
-    assert "does not read as Parquet" in said.out
+    assert "cannot be read as Parquet" in said.out
     assert home.command("run", "--select", "frames", "--force").code == 0
     assert home.command("run").code == 0
 

@@ -103,14 +103,14 @@ def test_a_cut_tar_gives_its_whole_members_and_is_reported(tmp_path: Path):
     tar.write_bytes(tar.read_bytes()[:4000])
     found = find_videos(tar, "clip")
     assert [source.key for source in found.sources] == ["a"]
-    assert ["not a whole tar" in refused.reason for refused in found.refused] == [True, False]
+    assert ["not a complete tar" in refused.reason for refused in found.refused] == [True, False]
     assert "b.mp4" in found.refused[1].reason
 
 
 def test_a_text_named_tar_is_reported(tmp_path: Path):
     (tmp_path / "x.tar").write_text("not a tar" * 100)
     found = find_videos(tmp_path, "clip")
-    assert "not a whole tar" in found.refused[0].reason
+    assert "not a complete tar" in found.refused[0].reason
 
 
 def test_a_compressed_tar_is_reported_with_the_fix(tmp_path: Path):

@@ -37,7 +37,7 @@ def test_a_sidecar_with_a_byte_order_mark_is_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         pytest.param(nested(21), "20 deep", id="too deep"),
         pytest.param("[" * 400_000, "20 deep", id="a bomb of brackets"),
@@ -54,9 +54,9 @@ def test_a_sidecar_with_a_byte_order_mark_is_read(tmp_path: Path):
         pytest.param("", "Expecting value", id="empty"),
     ],
 )
-def test_a_hostile_sidecar_is_refused_by_name_with_the_fix(tmp_path: Path, content: str | bytes, told: str):
+def test_a_hostile_sidecar_is_refused_by_name_with_the_fix(tmp_path: Path, content: str | bytes, message: str):
     uri = sidecar(tmp_path, content)
-    with pytest.raises(SidecarError, match=told) as refusal:
+    with pytest.raises(SidecarError, match=message) as refusal:
         read_sidecar(uri)
     assert str(refusal.value).startswith(f"{uri}: ")
     assert str(refusal.value).endswith("Make it a small JSON object, or take it away, and add the video again.")

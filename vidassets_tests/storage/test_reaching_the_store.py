@@ -77,7 +77,7 @@ def test_a_url_without_a_bucket_is_refused():
 @pytest.mark.parametrize("name", ["write", "read", "stat", "check"])
 def test_a_store_that_is_a_file_is_unreachable(tmp_path: Path, name: str):
     (tmp_path / "store").touch()
-    with pytest.raises(StoreUnreachable, match="make it a folder"):
+    with pytest.raises(StoreUnreachable, match="make sure that it is a folder"):
         CALLS[name](ArtifactStore(tmp_path / "store"))
 
 

@@ -95,7 +95,7 @@ def test_only_the_columns_asked_for_are_read(store: ArtifactStore):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         pytest.param(words(start_s=[0.0, -1.5]), r"Words: start_s: min \(1 of 2 rows\)", id="out of range"),
         pytest.param(words(start_s=[0.0, None]), r"start_s: nullability \(1 of 2 rows\)", id="null"),
@@ -106,9 +106,9 @@ def test_only_the_columns_asked_for_are_read(store: ArtifactStore):
     ],
 )
 def test_a_table_that_breaks_its_schema_is_refused_with_column_rule_and_count(
-    store: ArtifactStore, table: pl.DataFrame, told: str
+    store: ArtifactStore, table: pl.DataFrame, message: str
 ):
-    with pytest.raises(SchemaViolation, match=told):
+    with pytest.raises(SchemaViolation, match=message):
         store.write_table("words", "a", table, Words)
     assert not store.exists("words", "a")
 
