@@ -1,10 +1,11 @@
-"""How well and how fast voices are told apart: python -m benchmarks.speaker_diarization [--footage FOLDER]
+"""Accuracy and speed of speaker diarization: python -m benchmarks.speaker_diarization [--footage FOLDER]
 
 Data: the sample episode (28 s, two voices, 1.1 s of overlap) and, where a folder of real footage is given (or
-VIDASSETS_FOOTAGE names it), three conversations of 30 s of two people each, with RTTM. DER is by pyannote.metrics: no
-collar, overlap counted, over the whole recording: missed, false and confused speech over all speech. Given: two
-speakers; estimated: no number given. Speech is found by silero-vad twice: as the assets find it, and as tuned for
-this (loudest sample at half scale, threshold 0.35, pads of 0.1 s). CPU-s are per second of sound, one torch thread.
+VIDASSETS_FOOTAGE names it), three conversations of 30 s of two people each, with RTTM. DER is by pyannote.metrics, with
+overlap and no collar, over the whole recording: missed, false and confused speech divided by all speech. Given: two
+speakers; estimated: no number given. Speech is found by silero-vad in two ways: with the settings of the assets, and
+tuned for this benchmark (peak at half scale, threshold 0.35, pads of 0.1 s). CPU-s are per second of sound, with one
+torch thread.
 """
 
 import argparse
@@ -46,7 +47,7 @@ class Recording(NamedTuple):
 
 
 def episode() -> Recording:
-    """The sample, its truth from its script."""
+    """Return the sample; its truth is from its script."""
     import av
 
     with av.open(str(EPISODE / "episode.mp4")) as container:
@@ -59,7 +60,7 @@ def episode() -> Recording:
 
 
 def conversations(folder: Path) -> Iterator[Recording]:
-    """The real ones."""
+    """Yield the real conversations."""
     import soundfile
 
     for name, at_most in CONVERSATIONS.items():
@@ -69,7 +70,7 @@ def conversations(folder: Path) -> Iterator[Recording]:
 
 
 def error_rate(truth: pl.DataFrame, turns: pl.DataFrame) -> dict[str, float]:
-    """DER and its parts, in seconds."""
+    """Return the DER, and its parts in seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside of its own dependencies
         from pyannote.core import Annotation, Segment, Timeline
@@ -84,7 +85,7 @@ def error_rate(truth: pl.DataFrame, turns: pl.DataFrame) -> dict[str, float]:
 
 
 def rows_of(recording: Recording, folder: Path) -> Iterator[list[str]]:
-    """One row for each way of finding speech, and with the number of speakers given and not."""
+    """Yield a row for each way of finding speech, with the number of speakers given and estimated."""
     for found, gain, threshold, pad_s in (
         ("as the assets", 1.0, SPEECH.activity_threshold, None),
         ("tuned", 0.5 / float(np.abs(recording.samples).max()), 0.35, 0.1),
@@ -97,12 +98,12 @@ def rows_of(recording: Recording, folder: Path) -> Iterator[list[str]]:
         voices = SPEAKERS.infer_voices("clip", sound, activity)
         cpu_s = (time.process_time() - started) / sound.duration_s
         for number, options in (("given", SpeakerOptions(2)), ("estimated", SpeakerOptions())):
-            told = SPEAKERS.cluster_voices("clip", voices, options)
-            rates = error_rate(recording.truth, told.turns)
+            result = SPEAKERS.cluster_voices("clip", voices, options)
+            rates = error_rate(recording.truth, result.turns)
             seconds = [f"{rates[part]:.1f}" for part in ("missed detection", "false alarm", "confusion")]
-            der, confidence = rates["diarization error rate"], told.speakers["count_confidence"][0]
+            der, confidence = rates["diarization error rate"], result.speakers["count_confidence"][0]
             yield [
-                recording.name, found, number, str(len(told.speakers)),
+                recording.name, found, number, str(len(result.speakers)),
                 "" if confidence is None else f"{confidence:.2f}",
                 f"{der:.3f}", f"{recording.at_most:.2f}" if number == "given" else "", *seconds, f"{cpu_s:.3f}",
             ]  # fmt: skip
@@ -112,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--footage", type=Path, default=os.environ.get("VIDASSETS_FOOTAGE"))
     footage = parser.parse_args().footage
-    table = Table(title="Speakers told apart", box=None)
+    table = Table(title="Speaker diarization", box=None)
     for column in (
         "recording",
         "speech found",

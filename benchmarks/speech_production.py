@@ -1,9 +1,10 @@
-"""What WhisperX and pyannote cost: python -m benchmarks.speech_production --python .venv-speech/bin/python [--tiny]
+"""Cost of WhisperX and pyannote: python -m benchmarks.speech_production --python .venv-speech/bin/python [--tiny]
 
-Data: generated hum of two pitches (some minutes), all of it taken for speech, so that none is skipped. Models: random
-weights of the true sizes (Whisper large-v3, wav2vec 2.0 base, pyannote's networks), which cost what trained ones cost;
-Whisper says a hundred tokens every 30 s, from a vocabulary of 2,000 where the true one has 51,866. With `--tiny` a dry
-run on any machine. Seconds are wall, models loaded; memory and utilisation are the whole GPU's, by nvidia-smi.
+Data: generated hum of two pitches (some minutes), all of it treated as speech, so that nothing is skipped. Models:
+random weights of the true sizes (Whisper large-v3, wav2vec 2.0 base, pyannote's networks), which cost as much as
+trained ones; Whisper produces a hundred tokens per 30 s, from a vocabulary of 2,000 instead of 51,866. `--tiny` is a
+dry run on any machine. Seconds are wall time with models loaded; memory and utilisation are of the whole GPU, by
+nvidia-smi.
 """
 
 import argparse
@@ -29,7 +30,7 @@ QUERY = ["nvidia-smi", "--query-gpu=memory.used,utilization.gpu", "--format=csv,
 
 
 class Gpu:
-    """Highest memory and mean utilisation while it is looked at; nothing where there is no GPU."""
+    """Measures the highest memory and the mean utilisation of the GPU; nothing if there is no GPU."""
 
     def __enter__(self) -> "Gpu":
         self.seen: list[tuple[int, int]] = []
@@ -45,7 +46,7 @@ class Gpu:
             self._thread.join()
 
     def cells(self) -> list[str]:
-        """Memory and utilisation, for a table."""
+        """Return memory and utilisation, for a table."""
         if not self.seen:
             return ["–", "–"]
         memory_mb, busy = zip(*self.seen, strict=True)
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def measured(folder: Path, options: argparse.Namespace) -> Table:
-    """A row per step, each after one of its kind that loads the models."""
+    """Return a table with a row per step; each step runs once before, to load the models."""
     size = [] if options.tiny else ["true"]
     subprocess.run([options.python, "-I", FOLDER / "checkpoints.py", folder, *size], check=True, stdout=sys.stderr)
     sound = two_voices(folder / "talk.flac", seconds=60 * options.minutes)

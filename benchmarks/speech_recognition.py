@@ -1,9 +1,9 @@
-"""How well and how fast the embedded recognition hears: python -m benchmarks.speech_recognition [--footage FOLDER]
+"""Accuracy and speed of the embedded recognition: python -m benchmarks.speech_recognition [--footage FOLDER]
 
 Data: the sample episode (two synthetic voices, one overlap of 1.1 s) and, where a folder of real footage is given (or
-VIDASSETS_FOOTAGE names it), a clean narration, whose word times are a machine's, and a speech in an echoing hall.
-WER is jiwer's, of texts in lower case without marks. Word starts are compared where jiwer finds the same word; their
-median error is in ms, and how many lie within 0.2 s of the truth beside it. CPU-s are per second of sound.
+VIDASSETS_FOOTAGE names it), a clean narration, whose word times are from a machine, and a speech in an echoing
+hall. WER is by jiwer, on texts in lower case without punctuation. Starts are compared for words that jiwer matches:
+the median error in ms, and the share within 0.2 s of the truth. CPU-s are per second of sound.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CLOSE_S = 0.2
 
 @dataclass(frozen=True)
 class Recording:
-    """A name, its sound, what is said, and (word, start_s) of every word where that is known."""
+    """A recording: its name, sound and text, and (word, start_s) of every word if known."""
 
     name: str
     sound: Sound
@@ -40,7 +40,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Setting:
-    """A model, and how activity is cut out of its scores."""
+    """A model, and the settings of voice activity."""
 
     name: str
     model: SileroPocketSphinx
@@ -57,14 +57,14 @@ SETTINGS = [
 
 
 def recordings(folder: Path, footage: Path | None) -> list[Recording]:
-    """The sample, and the footage's where it is."""
+    """Return the sample, and the footage if there is any."""
 
     def sound(path: Path) -> Sound:
         (folder / path.stem).mkdir()
         return recording(folder / path.stem, decoded(path))
 
-    told = truth()
-    starts = [(word["word"], word["start_s"]) for word in told["words"]]
+    episode = truth()
+    starts = [(word["word"], word["start_s"]) for word in episode["words"]]
     found = [Recording("sample episode", sound(EPISODE), " ".join(word for word, _ in starts), starts)]
     if footage is not None:
         text, starts = narration(footage)
@@ -76,7 +76,7 @@ def recordings(folder: Path, footage: Path | None) -> list[Recording]:
 
 
 def start_errors_s(words: pl.DataFrame, starts: list[tuple[str, float]]) -> np.ndarray:
-    """Of the words that were heard as they were said."""
+    """Return the errors of the starts of all correctly recognised words."""
     said = [word for word, _ in starts]
     (chunks,) = jiwer.process_words(" ".join(said), " ".join(words["text"])).alignments
     return np.array(
@@ -89,11 +89,11 @@ def start_errors_s(words: pl.DataFrame, starts: list[tuple[str, float]]) -> np.n
     )
 
 
-def row_of(one: Recording, setting: Setting) -> list[str]:
-    """Name, setting, words, WER, median error of starts, share within 0.2 s, CPU-s/s of activity and recognition."""
+def row_of(sample: Recording, setting: Setting) -> list[str]:
+    """Return name, setting, words, WER, median error of starts, share within 0.2 s, CPU-s/s of activity and words."""
     options = RecognitionOptions(language="en")
     started = time.process_time()
-    scores = setting.model.score_speech("benchmark", one.sound)
+    scores = setting.model.score_speech("benchmark", sample.sound)
     activity = find_speech(
         "benchmark",
         scores,
@@ -102,18 +102,18 @@ def row_of(one: Recording, setting: Setting) -> list[str]:
         pad_s=setting.pad_s,
     )
     cut = time.process_time()
-    heard = setting.model.recognize("benchmark", one.sound, activity, options)
+    recognized = setting.model.recognize("benchmark", sample.sound, activity, options)
     done = time.process_time()
-    errors_s = np.abs(start_errors_s(heard.words, one.starts)) if one.starts else np.array([])
+    errors_s = np.abs(start_errors_s(recognized.words, sample.starts)) if sample.starts else np.array([])
     return [
-        one.name,
+        sample.name,
         setting.name,
-        str(len(one.text.split())),
-        f"{jiwer.wer(one.text, ' '.join(heard.words['text'])):.3f}",
-        f"{1000 * np.median(errors_s):.0f}" if one.starts else "–",
-        f"{np.mean(errors_s <= CLOSE_S):.0%}" if one.starts else "–",
-        f"{(cut - started) / one.sound.duration_s:.4f}",
-        f"{(done - cut) / one.sound.duration_s:.2f}",
+        str(len(sample.text.split())),
+        f"{jiwer.wer(sample.text, ' '.join(recognized.words['text'])):.3f}",
+        f"{1000 * np.median(errors_s):.0f}" if sample.starts else "–",
+        f"{np.mean(errors_s <= CLOSE_S):.0%}" if sample.starts else "–",
+        f"{(cut - started) / sample.sound.duration_s:.4f}",
+        f"{(done - cut) / sample.sound.duration_s:.2f}",
     ]
 
 
@@ -125,9 +125,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = recordings(Path(folder), footage)
         for setting in SETTINGS:
-            row_of(found[0], setting)  # loads the models, which is not measured
-            for one in found:
-                table.add_row(*row_of(one, setting))
+            row_of(found[0], setting)  # load the models before measuring
+            for sample in found:
+                table.add_row(*row_of(sample, setting))
     Console(width=140).print(table)
 
 

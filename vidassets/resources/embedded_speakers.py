@@ -1,7 +1,8 @@
-"""Voices told apart by the weights that come inside the package `resemblyzer`: the embedded default.
+"""Speaker diarization with the weights from the package `resemblyzer`: the embedded default.
 
-A `vidassets.speech.models.SpeakerModel`. Good with the number of speakers given; an estimated number is a guess, and
-the tables say so. It never hears two at once: where they speak together it hears one, unless each has a channel.
+A `vidassets.speech.models.SpeakerModel`. It works well if the number of speakers is given; an estimated number is
+unreliable, which the tables show. It detects no overlap: where two people speak at once it finds one, unless each has a
+channel.
 """
 
 from pathlib import Path
@@ -21,15 +22,17 @@ EMBEDDED = "pip install 'vidassets[embedded]'"
 
 
 class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
-    """Resemblyzer's voice encoder on the CPU, 0.02 s for a second of speech, and clustering.
+    """Resemblyzer's voice encoder on the CPU (0.02 s per second of speech), and clustering.
 
-    A sound of several channels is one person on each: nothing is clustered, and overlap is true.
+    Each of several channels is one person: nothing is clustered, and overlap is exact.
     """
 
-    threads: int = Field(default=1, ge=1, le=256, description="CPU threads of torch; more than one pays on idle cores")
+    threads: int = Field(
+        default=1, ge=1, le=256, description="CPU threads of torch; more than 1 is faster on idle cores"
+    )
 
     def identity(self) -> dict[str, str]:
-        """Model, version of its package, SHA-256 of its weights.
+        """Return the model, the version of its package and the SHA-256 of its weights.
 
         Raises:
             ModelMissing: the package is not installed.
@@ -41,16 +44,16 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
         }
 
     def execution(self) -> dict[str, str | int]:
-        """It runs on the CPU, whatever the machine."""
+        """Return the device, always the CPU, and its threads."""
         return {"device": "cpu", "threads": self.threads}
 
     @property
     def name_threshold(self) -> float:
-        """The cosine from which on a voice may be a known person's, unless a person says otherwise."""
+        """The default cosine similarity from which a speaker may be given a known person's name."""
         return NAME_THRESHOLD
 
     def infer_voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
-        """The embedding of every tenth of a second of speech, see `vidassets.speech.speakers.voice_windows`.
+        """Return the embedding of every tenth of a second of speech, see `vidassets.speech.speakers.voice_windows`.
 
         Raises:
             ModelMissing: torch or the model's package is not installed.
@@ -60,11 +63,11 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
         return embed_windows(sound, activity, self._encoder, MODEL).to_bytes()
 
     def cluster_voices(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarization:
-        """Who speaks when; clustering alone. Needs neither torch nor the weights.
+        """Return who speaks when, by clustering alone; needs neither torch nor the weights.
 
         Raises:
             EmbeddingMismatch: the voices are of another model.
-            SpeechError: they cannot be read.
+            SpeechError: the voices cannot be read.
             InvalidSetting: the options contradict each other.
         """
         from vidassets.speech.speakers.diarization import diarize
@@ -73,10 +76,10 @@ class ResemblyzerSpeakers(dg.ConfigurableResource, extra="forbid"):
         return diarize(clip, VoiceWindows.from_bytes(clip, voices, MODEL), options)
 
     def embed_samples(self, samples: np.ndarray) -> np.ndarray:
-        """float32 (256,), unit length, of the voice in float32 (N,) at 16 kHz.
+        """Return float32 (256,) of unit length: the embedding of the voice in float32 (N,) at 16 kHz.
 
         Raises:
-            SpeechError: it is silent.
+            SpeechError: the samples are silent.
             ModelMissing: torch or the model's package is not installed.
         """
         from vidassets.speech.speakers.voice_windows import embed_samples

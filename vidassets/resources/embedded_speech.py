@@ -1,7 +1,7 @@
-"""Speech found by silero-vad and heard by PocketSphinx: both on the CPU, weights inside their packages, draft quality.
+"""Speech detection by silero-vad and recognition by PocketSphinx: on the CPU, with weights from their packages.
 
-`identity()` is what changes their results and so makes the code version of what is computed; `execution()` is what
-does not, and is only recorded.
+`identity()` is what changes the results and so is part of the code version; `execution()` does not change them and is
+only recorded.
 """
 
 from pathlib import Path
@@ -24,21 +24,21 @@ OTHER_MODEL = "a profile whose speech_model is vidassets.resources.whisperx_spee
 
 
 class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
-    """Draft quality, English only: to find a passage by, not to publish. Any machine, no account, no download."""
+    """English only, in draft quality: good enough to find a passage, not to publish. Needs no account or download."""
 
     longest_s: float = Field(
         default=30.0,
         ge=5,
         le=300,
-        description="longest stretch heard as one, s; a longer one is cut where it is quietest; some 3 MB a minute",
+        description="longest stretch decoded in one piece, s; longer ones are cut where quietest; 3 MB per minute",
     )
     second_pass: bool = Field(
         default=True,
-        description="whether PocketSphinx searches twice; once takes some three quarters of the time",
+        description="run PocketSphinx's second search; without it, recognition takes about three quarters of the time",
     )
 
     def identity(self) -> dict[str, str]:
-        """Models, versions of their packages, SHA-256 of their weights, and the settings that change the words.
+        """Return the models, package versions, SHA-256 of the weights, and the settings that change the words.
 
         Raises:
             ModelMissing: a package is not installed.
@@ -55,16 +55,16 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
         }
 
     def execution(self) -> dict[str, str | int]:
-        """It runs on one thread of the CPU, whatever the machine."""
+        """Return the device: always one CPU thread."""
         return {"device": "cpu", "threads": 1}
 
     @property
     def activity_threshold(self) -> float:
-        """Below silero-vad's own 0.5, which loses soft speech of meetings; see `activity.PAD_S`."""
+        """The default score of speech; silero-vad's own 0.5 misses soft speech in meetings. See `activity.PAD_S`."""
         return 0.35
 
     def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
-        """One row per 32 ms and channel; columns in `speech_schemas.SpeechScores`. See `SpeechModel`.
+        """Return one row per 32 ms and channel, with the columns of `speech_schemas.SpeechScores`. See `SpeechModel`.
 
         Raises:
             ModelMissing: silero-vad or onnxruntime is not installed.
@@ -77,12 +77,12 @@ class SileroPocketSphinx(dg.ConfigurableResource, extra="forbid"):
     def recognize(
         self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
     ) -> RecognizedSpeech:
-        """The words in the stretches of `activity`, a segment for each. See `SpeechModel`.
+        """Recognise the words in the stretches of `activity`, one segment for each. See `SpeechModel`.
 
-        What the decoder cannot be told, a prompt or hotwords, is not used, and that is an event.
+        The decoder does not support a prompt or hotwords: they are not used, which is reported as an event.
 
         Raises:
-            LanguageUnsupported: another language than English, or a translation of something not said to be English.
+            LanguageUnsupported: the language is not English, or a translation is requested without a language.
             ModelMissing: pocketsphinx is not installed.
         """
         _check(clip, options)
@@ -108,26 +108,26 @@ def _sphinx_model() -> Path:
 
 
 def _check(clip: str, options: RecognitionOptions) -> None:
-    # A tag may name a region as well: en-GB.
+    # A language tag may include a region: en-GB.
     language = None if options.language is None else options.language.lower().split("-")[0]
     if language not in (None, LANGUAGE):
         raise LanguageUnsupported(
-            f"{clip}: its language is said to be {options.language!r}, and PocketSphinx knows no other than 'en'. "
+            f"{clip}: its language is given as {options.language!r}, but PocketSphinx supports only 'en'. "
             f"Correct `language`, or use {OTHER_MODEL}."
         )
     if options.task == "translate" and language is None:
         raise LanguageUnsupported(
-            f"{clip}: PocketSphinx does not translate, and cannot tell whether there is anything to translate. "
-            f"Say `language: en` if it is English already, or use {OTHER_MODEL}."
+            f"{clip}: PocketSphinx does not translate, and cannot detect whether a translation is needed. "
+            f"Set `language: en` if the clip is in English, or use {OTHER_MODEL}."
         )
 
 
 def _events(options: RecognitionOptions) -> list[str]:
     events = []
     if options.language is None:
-        events.append("PocketSphinx does not judge the language: the sound was taken for English")
+        events.append("PocketSphinx does not detect the language: English was assumed")
     if options.initial_prompt:
-        events.append("PocketSphinx takes no prompt: `initial_prompt` was not used")
+        events.append("PocketSphinx does not support a prompt: `initial_prompt` was not used")
     if options.hotwords:
-        events.append(f"PocketSphinx takes no hotwords: not used were {', '.join(options.hotwords)}")
+        events.append(f"PocketSphinx does not support hotwords: {', '.join(options.hotwords)} were not used")
     return events

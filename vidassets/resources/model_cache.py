@@ -1,7 +1,7 @@
-"""Models that are loaded: once in a process, kept for the next clip and the next asset.
+"""Loaded models, kept by the process for the next clip and the next asset.
 
-This is the one place of the project that keeps state for a whole process: a model outlives the resource that loaded
-it, since Dagster makes a new resource for each run.
+Only this module keeps state for a whole process. A model must outlive the resource that loaded it, because Dagster
+creates a new resource for each run.
 """
 
 import sys
@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+from vidassets.devices import empty_cache
+
 Model = TypeVar("Model")
 
 
 class _Slot:
-    """One model to be: its lock is held while it loads, so that two threads load it once."""
+    """A place for one model; its lock is held while it loads, so that two threads load it once."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -27,11 +29,11 @@ _loads: Counter[Hashable] = Counter()
 
 
 def cached(key: Hashable, load: Callable[[], Model]) -> Model:
-    """The model of this key: loaded now, or long since.
+    """Return the model of this key, loaded now or earlier.
 
     Args:
-        key: what makes it another model: its class, its identity, the device it is on.
-        load: called without arguments, at most once per key until `free`; what it raises is raised, and not kept.
+        key: identifies the model: its class, identity and device.
+        load: called at most once per key until `free`; its exceptions are raised and not cached.
     """
     with _guard:
         slot = _slots.setdefault(key, _Slot())
@@ -44,15 +46,14 @@ def cached(key: Hashable, load: Callable[[], Model]) -> Model:
 
 
 def loads(key: Hashable) -> int:
-    """How often a model of this key has been loaded by this process."""
+    """Return how often this process has loaded a model of this key."""
     with _guard:
         return _loads[key]
 
 
 def free() -> None:
-    """Let go of every model; one that is in use goes when its user is done."""
+    """Drop every model; a model in use is freed when its user is done."""
     with _guard:
         _slots.clear()
-    torch = sys.modules.get("torch")  # not imported for this: without torch nothing lies on a GPU
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    if "torch" in sys.modules:  # torch is not imported for this: without it nothing is stored on a GPU
+        empty_cache()

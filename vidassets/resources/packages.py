@@ -1,6 +1,6 @@
-"""Packages that a profile's models come from: their versions, their files, and the mend where one is missing.
+"""Versions and files of the packages that models come from, with errors that say how to install a missing package.
 
-None is imported for its version or its files: some leave traces in a process, some are slow.
+Versions and files are found without importing the package, because some imports are slow or have side effects.
 """
 
 import hashlib
@@ -17,45 +17,49 @@ from vidassets.shipped import requirements_file
 INSTALL = f"pip install --no-deps --require-hashes -r {requirements_file('embedded.txt')}"
 
 
-def package_version(distribution: str, mend: str) -> str:
-    """As it is installed.
+def package_version(distribution: str, how_to_fix: str) -> str:
+    """Return the installed version.
 
     Raises:
-        ModelMissing: it is not.
+        ModelMissing: the package is not installed.
     """
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError as error:
-        raise ModelMissing(f"{distribution} is not installed, and the profile names a model of it. `{mend}`") from error
+        raise ModelMissing(
+            f"{distribution} is not installed, but the profile names a model of it. `{how_to_fix}`"
+        ) from error
 
 
-def package_path(package: str, inside: str, mend: str) -> Path:
-    """A file or folder that a package holds.
+def package_path(package: str, inside: str, how_to_fix: str) -> Path:
+    """Return the path of a file or folder in a package.
 
     Raises:
-        ModelMissing: it is not there.
+        ModelMissing: it does not exist.
     """
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).parent / inside if spec and spec.origin else Path(package) / inside
     if not path.exists():
-        raise ModelMissing(f"{path}: not there, and the profile names a model of it. `{mend}`")
+        raise ModelMissing(f"{path}: does not exist, but the profile names a model of it. `{how_to_fix}`")
     return path
 
 
-def required_module(module: str, mend: str) -> ModuleType:
-    """The module, imported.
+def required_module(module: str, how_to_fix: str) -> ModuleType:
+    """Import a module.
 
     Raises:
-        ModelMissing: it, or something that it needs, is not installed.
+        ModelMissing: the module, or one that it imports, is not installed.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ModelMissing(f"{error.name} is not installed, and the profile names a model of it. `{mend}`") from error
+        raise ModelMissing(
+            f"{error.name} is not installed, but the profile names a model of it. `{how_to_fix}`"
+        ) from error
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest; read once a process, unless the file changes."""
+    """Return the hex digest of a file, read once per process unless the file changes."""
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns)
 

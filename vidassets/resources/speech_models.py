@@ -1,4 +1,4 @@
-"""What a profile calls a model of speech: a folder of this machine, or a name on the hub."""
+"""Names of speech models in a profile: a local folder, or a name on the hub."""
 
 import hashlib
 from pathlib import Path
@@ -7,20 +7,20 @@ from vidassets.resources.packages import sha256_of
 
 
 def local_or_hub(name: str) -> str:
-    """An absolute path for what is there on this machine, `~` taken for home; any other name as it is."""
+    """Return the absolute path if it exists on this machine (`~` is expanded), else the name unchanged."""
     path = Path(name).expanduser()
     return str(path.absolute()) if path.exists() else name
 
 
 def model_identity(name: str) -> str:
-    """A digest of every file of a folder; the name, where the hub has it.
+    """Return a digest of all files of a folder; for a model on the hub, its name.
 
-    Files are read once a process, unless they change.
+    Files are read once per process, unless they change.
     """
     folder = Path(name).expanduser()
     if not folder.exists():
         return name
-    files = sorted(one for one in (folder.rglob("*") if folder.is_dir() else [folder]) if one.is_file())
+    files = sorted(path for path in (folder.rglob("*") if folder.is_dir() else [folder]) if path.is_file())
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(folder)} {sha256_of(file)}\n".encode())

@@ -1,6 +1,6 @@
-"""A process of another interpreter, which has WhisperX and pyannote, and the conversation with it.
+"""A worker process of another interpreter, which has WhisperX and pyannote, and the requests to it.
 
-Why a process: docs/decisions/0005. What it runs: `vidassets.speech.worker`.
+The reason for a process: docs/decisions/0005. The code that it runs: `vidassets.speech.worker`.
 """
 
 import json
@@ -15,7 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import dagster as dg
 import numpy as np
+from pydantic import Field
 
 from vidassets.errors import (
     DeviceUnavailable,
@@ -58,7 +60,7 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 
 
 class SpeechWorker:
-    """Asks one interpreter; its process is started at the first question, and again should it have died.
+    """Sends requests to a process of one interpreter, which is started at the first request, and again if it died.
 
     Args:
         interpreter: the Python of an environment made by requirements/speech.txt.
@@ -76,16 +78,16 @@ class SpeechWorker:
         arrays: Mapping[str, np.ndarray] | None = None,
         **arguments: Any,
     ) -> Message:
-        """The answer; questions of several threads are answered one after the other.
+        """Return the answer to a request; requests of several threads are answered one after the other.
 
         Args:
             operation: one of `vidassets.speech.worker.operations`.
-            model: the settings it is loaded with, if it is not yet.
+            model: the settings to load it with, if it is not loaded yet.
             arrays: by name.
             arguments: of the operation.
         Raises:
-            LanguageUnsupported, ModelMissing, DeviceUnavailable, InvalidSetting: what the worker could not do.
-            SpeechError: it failed otherwise, or died.
+            LanguageUnsupported, ModelMissing, DeviceUnavailable, InvalidSetting: as reported by the worker.
+            SpeechError: the worker failed for another reason, or died.
         """
         request = {"operation": operation, "model": dict(model), "arguments": arguments}
         with self._lock:
@@ -94,7 +96,7 @@ class SpeechWorker:
                 answer = process.exchange(request, arrays)
                 if answer is None:
                     raise SpeechError(self._died(operation, process.wait(), process.tail()))
-            except BaseException:  # after an interrupt, the answer that is still to come belongs to nobody
+            except BaseException:  # after an interrupt, the pending answer must not become that of the next request
                 self._end()
                 raise
         if "failure" in answer.values:
@@ -115,13 +117,13 @@ class SpeechWorker:
 
     def _died(self, operation: str, exit_code: int, tail: str) -> str:
         cause = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-        mend = (
-            "Signal 9 is mostly the kernel's, when memory runs out: lower `batch_size`, or take a smaller `model`."
+        how_to_fix = (
+            "Signal 9 is usually sent by the kernel when memory runs out: lower `batch_size`, or use a smaller `model`."
             if exit_code == -9
-            else f"Start it by hand to see more: `{self._interpreter} -I {SCRIPT}`; or make its environment anew: "
+            else f"Start it by hand to see more: `{self._interpreter} -I {SCRIPT}`; or reinstall its environment: "
             f"`{INSTALL}`"
         )
-        return f"{self._interpreter}: the speech worker {cause} at {operation}. {mend}{tail}"
+        return f"{self._interpreter}: the speech worker {cause} at {operation}. {how_to_fix}{tail}"
 
     def _failed(self, operation: str, kind: str, message: str, process: "_Process") -> VidassetsError:
         if kind in ERRORS:
@@ -132,7 +134,7 @@ class SpeechWorker:
 
 
 class _Process:
-    """A running worker: ended with this object, with `end`, and with the process that started it, however that ends."""
+    """A running worker. It ends with this object, with `end`, and with the process that started it."""
 
     def __init__(self, interpreter: Path) -> None:
         folder = tempfile.TemporaryDirectory(prefix="vidassets-speech-")
@@ -155,14 +157,14 @@ class _Process:
                 folder.cleanup()
                 raise interpreter_missing(interpreter) from error
         if process.stdin is None or process.stdout is None:
-            raise SpeechError(f"{interpreter}: no pipes to the speech worker.")
+            raise SpeechError(f"{interpreter}: the speech worker has no pipes.")
         self._requests: BinaryIO = process.stdin  # type: ignore[assignment]
         self._answers: BinaryIO = process.stdout  # type: ignore[assignment]
         self._process = process
-        self.end = weakref.finalize(self, _end, process, folder)  # called once, at the latest when Python ends
+        self.end = weakref.finalize(self, _end, process, folder)  # called once, at the latest when Python exits
 
     def exchange(self, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None) -> Message | None:
-        """The answer; None where the process is gone."""
+        """Return the answer; None if the process has ended."""
         try:
             write_message(self._requests, request, arrays)
             return read_message(self._answers)
@@ -173,7 +175,7 @@ class _Process:
         return self._process.poll() is None
 
     def wait(self) -> int:
-        """Its exit code; killed, if it has closed its output and goes on."""
+        """Return the exit code; kill the process if it has closed its output but does not end."""
         try:
             return self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -181,7 +183,7 @@ class _Process:
             return self._process.wait()
 
     def tail(self) -> str:
-        """The last lines that it wrote, on lines of their own; nothing where there are none."""
+        """Return the last lines that it wrote, for the end of a message; "" if there are none."""
         try:
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         except FileNotFoundError:
@@ -192,7 +194,7 @@ class _Process:
 def _end(process: subprocess.Popen[bytes], folder: "tempfile.TemporaryDirectory[str]") -> None:
     if process.stdin is not None:
         with suppress(BrokenPipeError):
-            process.stdin.close()  # the end of its input ends it
+            process.stdin.close()  # the worker exits at the end of its input
     try:
         process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
@@ -203,9 +205,27 @@ def _end(process: subprocess.Popen[bytes], folder: "tempfile.TemporaryDirectory[
     folder.cleanup()
 
 
+class WorkerModel(dg.ConfigurableResource, extra="forbid"):
+    """The fields that all models of the speech worker share."""
+
+    python: str = Field(
+        default=".venv-speech/bin/python", description="interpreter that has requirements/speech.txt installed"
+    )
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="cpu, cuda, cuda:N, or auto: cuda if available, else cpu",
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads")
+    cache_folder: str | None = Field(default=None, description="folder for downloads; by default that of each library")
+
+    def _worker(self) -> SpeechWorker:
+        return speech_worker(interpreter_path(self.python))
+
+
 def speech_worker(interpreter: Path) -> SpeechWorker:
-    """The one of this interpreter in this process; ended by `model_cache.free`."""
-    # Of this process: a fork must not share the pipes.
+    """Return the worker of this interpreter, one per process; `model_cache.free` ends it."""
+    # The key has the process id, because a fork must not share the pipes.
     return cached((SpeechWorker, interpreter, os.getpid()), lambda: SpeechWorker(interpreter))
 
 
@@ -215,7 +235,7 @@ def interpreter_path(python: str) -> Path:
     Links are not resolved: the interpreter of a virtual environment is a link, and works only under its own path.
 
     Raises:
-        ModelMissing: there is no such file.
+        ModelMissing: the file does not exist.
     """
     path = DEFAULT_HOME / Path(python).expanduser()
     if not path.is_file():
@@ -224,15 +244,15 @@ def interpreter_path(python: str) -> Path:
 
 
 def interpreter_missing(path: Path) -> ModelMissing:
-    """The error, with its mend."""
-    return ModelMissing(f"{path}: no Python there that can be run. Make its environment: `{INSTALL}`; or set `python`.")
+    """Return the error for an interpreter that cannot be run."""
+    return ModelMissing(f"{path}: not a Python that can be run. Install its environment: `{INSTALL}`; or set `python`.")
 
 
 def versions(interpreter: Path, *distributions: str) -> dict[str, str]:
-    """Versions of packages as another interpreter has them, asked once a process.
+    """Return the versions of packages in another interpreter, asked once per process.
 
     Raises:
-        ModelMissing: the interpreter, or one of them, is not installed.
+        ModelMissing: the interpreter or a package is not installed.
     """
     return dict(_versions(interpreter, distributions))
 
@@ -253,7 +273,7 @@ def _versions(interpreter: Path, distributions: tuple[str, ...]) -> tuple[tuple[
 
 
 def without_secrets(text: str) -> str:
-    """The text, with the hub's token taken out."""
+    """Return the text with the hub's tokens replaced by ***."""
     for secret in filter(None, (os.environ.get(name) for name in SECRETS)):
         text = text.replace(secret, "***")
     return text

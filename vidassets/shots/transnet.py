@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from vidassets.errors import DeviceUnavailable, ModelMissing
+from vidassets.devices import FittingBatch, device_name
+from vidassets.errors import ModelMissing
 from vidassets.shots.scorer import FrameScores
 from vidassets.shots.windows import MARGIN_FRAMES, windows
 
@@ -30,19 +31,25 @@ class TransNetOnDevice:
     def __init__(self, module: Any, device: str) -> None:
         self._module = module
         self._device = device
-        self._fits: int | None = None
-        self.lowered: list[str] = []
+        self._batch = FittingBatch(
+            "windows",
+            f"{device}: its memory does not hold one window of TransNetV2 (some 300 MB). "
+            "Free it (`nvidia-smi` shows who uses it), or set `device: cpu` for shot_model in the profile.",
+        )
 
     @property
     def device_name(self) -> str:
         """The device; for a GPU with its model name."""
-        import torch
+        return device_name(self._device)
 
-        return self._device if self._device == "cpu" else f"{self._device} ({torch.cuda.get_device_name(self._device)})"
+    @property
+    def lowered(self) -> list[str]:
+        """Each reduction of the batch."""
+        return self._batch.steps
 
     def batch_that_fits(self, batch_windows: int) -> int:
         """The batch wanted, or what the device's memory has turned out to hold."""
-        return batch_windows if self._fits is None else min(self._fits, batch_windows)
+        return self._batch.size(batch_windows)
 
     def score(self, batches: Iterable[np.ndarray], batch_windows: int, threads: int) -> Iterator[FrameScores]:
         """Yield the scores of every frame, see `ShotScorer.score`; pictures of 48x27 pixels."""
@@ -61,18 +68,16 @@ class TransNetOnDevice:
         done: list[tuple[np.ndarray, np.ndarray]] = []
         at = 0
         while at < len(stack):
-            part = stack[at : at + self.batch_that_fits(len(stack))]
-            answer = self._infer_at_once(part, threads)
-            if answer is None:
-                self._halve(len(part))
-            else:
-                done.append(answer)
-                at += len(part)
+            answer = self._batch.attempt(
+                len(stack) - at, lambda size, at=at: self._infer_at_once(stack[at : at + size], threads)
+            )
+            done.append(answer)
+            at += len(answer[0])
         one_hot, many_hot = zip(*done, strict=True)
         return np.concatenate(one_hot), np.concatenate(many_hot)
 
-    def _infer_at_once(self, stack: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Probabilities (B, T) twice; None where the memory does not hold them."""
+    def _infer_at_once(self, stack: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (B, T) twice."""
         import torch
 
         threads_before = torch.get_num_threads()
@@ -82,23 +87,9 @@ class TransNetOnDevice:
             with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 one_hot, others = self._module(torch.from_numpy(stack).to(self._device))
                 probabilities = torch.sigmoid(torch.cat([one_hot, others["many_hot"]], dim=2)).cpu().numpy()
-        except torch.OutOfMemoryError:
-            return None
         finally:
             torch.set_num_threads(threads_before)
         return probabilities[:, :, 0], probabilities[:, :, 1]
-
-    def _halve(self, batch_windows: int) -> None:
-        import torch
-
-        torch.cuda.empty_cache()  # does nothing where there is no GPU
-        if batch_windows == 1:
-            raise DeviceUnavailable(
-                f"{self._device}: its memory does not hold one window of TransNetV2 (some 300 MB). "
-                "Free it (`nvidia-smi` shows who uses it), or set `device: cpu` for shot_model in the profile."
-            )
-        self._fits = batch_windows // 2
-        self.lowered.append(f"out of memory: {batch_windows} → {self._fits} windows")
 
 
 def load_network(device: str) -> TransNetOnDevice:

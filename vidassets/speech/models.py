@@ -1,4 +1,4 @@
-"""What the speech assets ask of a model: the resources of a profile answer it, each in its own way."""
+"""The interfaces of speech models. The resources that a profile names implement them."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -11,12 +11,12 @@ from vidassets.media.sound import Sound
 
 @dataclass(frozen=True)
 class RecognitionOptions:
-    """What a person asks of the recognition.
+    """What the speech recognition should do.
 
     Attributes:
-        language: ISO 639-1; None: judged by the model, if it can.
-        task: the words as spoken, or in English.
-        initial_prompt: text that the decoder is to think went before.
+        language: ISO 639-1; None: detected by the model, if it can.
+        task: keep the spoken language, or translate to English.
+        initial_prompt: text that the decoder treats as preceding the clip.
         hotwords: names and terms to expect.
     """
 
@@ -28,12 +28,12 @@ class RecognitionOptions:
 
 @dataclass(frozen=True)
 class RecognizedSpeech:
-    """What was heard.
+    """The result of a recognition.
 
     Attributes:
         segments: rows of `speech_schemas.RecognizedSegments`.
         words: rows of `speech_schemas.RecognizedWords`.
-        events: what happened on the way that a person should know: a batch halved, an alignment missing.
+        events: what people should know about the run: a halved batch, a missing alignment.
     """
 
     segments: pl.DataFrame
@@ -42,39 +42,42 @@ class RecognizedSpeech:
 
 
 class SpeechModel(Protocol):
-    """Finds speech, and the words in it."""
+    """Finds speech and recognises its words."""
 
     def identity(self) -> dict[str, str]:
-        """What of the model changes its results."""
+        """Return what of the model changes its results."""
         ...
 
     def execution(self) -> dict[str, str | int]:
-        """The device really used, and what else is of the run, not of the result."""
+        """Return the device used and other facts of the run that do not change the result."""
         ...
 
     @property
     def activity_threshold(self) -> float:
-        """The score above which a window is speech, unless a person says otherwise."""
+        """The default score from which a window is speech."""
         ...
 
     def score_speech(self, clip: str, sound: Sound) -> pl.DataFrame:
-        """One row per window and channel; columns in `speech_schemas.SpeechScores`. Bounded memory, any length."""
+        """Return one row per window and channel, with the columns of `speech_schemas.SpeechScores`.
+
+        Memory is bounded for sound of any length.
+        """
         ...
 
     def recognize(
         self, clip: str, sound: Sound, activity: pl.DataFrame, options: RecognitionOptions
     ) -> RecognizedSpeech:
-        """The words in the stretches of `activity` (rows of `speech_schemas.SpeechActivity`), channel by channel.
+        """Recognise the words in the stretches of `activity` (rows of `speech_schemas.SpeechActivity`), per channel.
 
         Raises:
-            LanguageUnsupported: the model does not know the language, or cannot do the task.
+            LanguageUnsupported: the model does not support the language or the task.
         """
         ...
 
 
 @dataclass(frozen=True)
 class SpeakerOptions:
-    """How many voices there are: exactly, or within bounds; None: judged from the sound."""
+    """The number of speakers: exact, or bounds; None: estimated from the sound."""
 
     n_speakers: int | None = None
     min_speakers: int | None = None
@@ -86,10 +89,10 @@ class Diarization:
     """Who speaks when.
 
     Attributes:
-        turns: rows of `speech_schemas.SpeakerTurns`; overlap is kept where the model hears it.
-        exclusive: the same columns; no two hold the same moment.
+        turns: rows of `speech_schemas.SpeakerTurns`; they overlap if the model detects overlap.
+        exclusive: the same columns; no two turns overlap.
         speakers: rows of `speech_schemas.Speakers`.
-        events: what happened on the way that a person should know.
+        events: what people should know about the run.
     """
 
     turns: pl.DataFrame
@@ -99,35 +102,41 @@ class Diarization:
 
 
 class SpeakerModel(Protocol):
-    """Tells voices apart."""
+    """Distinguishes speakers by their voices."""
 
     def identity(self) -> dict[str, str]:
-        """What of the model changes its results."""
+        """Return what of the model changes its results."""
         ...
 
     def execution(self) -> dict[str, str | int]:
-        """The device really used, and what else is of the run, not of the result."""
+        """Return the device used and other facts of the run that do not change the result."""
         ...
 
     @property
     def name_threshold(self) -> float:
-        """The cosine from which on a voice may be a known person's, unless a person says otherwise."""
+        """The default cosine similarity from which a speaker may be given a known person's name."""
         ...
 
     def infer_voices(self, clip: str, sound: Sound, activity: pl.DataFrame) -> bytes:
-        """All that costs an inference: an .npz whose arrays `turns` of the same model understands.
+        """Run the inference; return an .npz that `cluster_voices` of the same model reads.
 
         Args:
-            clip: its key.
+            clip: partition key.
             sound: of the clip.
             activity: rows of `speech_schemas.SpeechActivity`.
         """
         ...
 
     def cluster_voices(self, clip: str, voices: bytes, options: SpeakerOptions) -> Diarization:
-        """Turns from what `voices` gave: clustering alone, no inference."""
+        """Return the turns, from the result of `infer_voices`: clustering alone, no inference."""
         ...
 
     def embed_samples(self, samples: np.ndarray) -> np.ndarray:
-        """Of one voice: float32 (D,), unit length, from float32 (N,) at 16 kHz; comparable with that of `Speakers`."""
+        """Return the embedding of one voice, comparable with those of `speech_schemas.Speakers`.
+
+        Args:
+            samples: float32 (N,) at 16 kHz.
+        Returns:
+            float32 (D,) of unit length.
+        """
         ...

@@ -38,13 +38,13 @@ def who_speaks(turns, at_s: float) -> list[str]:
 @pytest.mark.parametrize(
     "options", [pytest.param(SpeakerOptions(2), id="given"), pytest.param(SpeakerOptions(), id="not")]
 )
-def test_the_two_voices_of_the_sample_episode_are_told_apart(episode, options):
-    told = MODEL.cluster_voices("clip", episode, options)
-    SpeakerTurns.validate(told.turns)
-    assert len(Speakers.validate(told.speakers)) == 2
+def test_the_two_voices_of_the_sample_episode_are_distinguished(episode, options):
+    result = MODEL.cluster_voices("clip", episode, options)
+    SpeakerTurns.validate(result.turns)
+    assert len(Speakers.validate(result.speakers)) == 2
     middles = [2.1, 6.5, 10.8, 13.3, 15.6, 18.2, 21.1, 24.2]
     expected = ["S0", "S1", "S1", "S0", "S1", "S0", "S0", "S1"]
-    assert [who_speaks(told.turns, at_s) for at_s in middles] == [[speaker] for speaker in expected]
+    assert [who_speaks(result.turns, at_s) for at_s in middles] == [[speaker] for speaker in expected]
 
 
 def test_the_number_says_where_it_is_from(episode):
@@ -56,8 +56,8 @@ def test_the_number_says_where_it_is_from(episode):
 
 
 def test_bounds_that_leave_one_number_give_it(episode):
-    told = MODEL.cluster_voices("clip", episode, SpeakerOptions(min_speakers=2, max_speakers=2))
-    assert set(told.speakers["count_basis"]) == {"given"}
+    result = MODEL.cluster_voices("clip", episode, SpeakerOptions(min_speakers=2, max_speakers=2))
+    assert set(result.speakers["count_basis"]) == {"given"}
 
 
 @pytest.mark.parametrize(
@@ -75,20 +75,20 @@ def test_numbers_that_contradict_each_other_are_refused(episode, options):
 
 def test_no_speech_is_no_failure(tmp_path):
     write_sound(tmp_path / "clip.flac", np.zeros(0, np.float32))
-    told = MODEL.cluster_voices(
+    result = MODEL.cluster_voices(
         "clip", MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), activity()), SpeakerOptions(2)
     )
-    assert (len(told.turns), len(told.exclusive), len(told.speakers)) == (0, 0, 0)
+    assert (len(result.turns), len(result.exclusive), len(result.speakers)) == (0, 0, 0)
 
 
 def test_a_channel_is_a_person_and_overlap_is_kept(tmp_path):
     write_sound(tmp_path / "clip.flac", np.stack([buzz(120, 700, 4.0), buzz(240, 1500, 4.0)]))
     heard = activity((0.0, 3.0)).vstack(activity((2.0, 4.0), channel=1))
     voices = MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), heard)
-    told = MODEL.cluster_voices("clip", voices, SpeakerOptions(n_speakers=3))
-    assert told.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 3.0, "S0"), (2.0, 4.0, "S1")]
-    assert told.speakers.select("overlapped_s", "count_basis").rows() == [(1.0, "channels")] * 2
-    assert told.events == ["3 speakers were asked for; 2 channels hold speech, a person each"]
+    result = MODEL.cluster_voices("clip", voices, SpeakerOptions(n_speakers=3))
+    assert result.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 3.0, "S0"), (2.0, 4.0, "S1")]
+    assert result.speakers.select("overlapped_s", "count_basis").rows() == [(1.0, "channels")] * 2
+    assert result.events == ["3 speakers were requested; 2 channels contain speech, one person each"]
 
 
 def test_an_embedding_of_one_voice_is_comparable_with_a_speakers(tmp_path):

@@ -37,7 +37,7 @@ def sound(tmp_path_factory) -> Sound:
     return recording(tmp_path_factory.mktemp("sound"), spoken(0, 4.5), start_s=2.0)
 
 
-def heard(sound: Sound, **options) -> RecognizedSpeech:
+def recognized(sound: Sound, **options) -> RecognizedSpeech:
     scores = SpeechScores.validate(MODEL.score_speech("talk", sound))
     activity = SpeechActivity.validate(find_speech("talk", scores, MODEL.activity_threshold))
     found = MODEL.recognize("talk", sound, activity, RecognitionOptions(**options))
@@ -46,8 +46,8 @@ def heard(sound: Sound, **options) -> RecognizedSpeech:
     return found
 
 
-def test_a_sentence_is_found_and_heard(sound):
-    found = heard(sound, language="en")
+def test_a_sentence_is_found_and_recognised(sound):
+    found = recognized(sound, language="en")
     assert found.segments["text"].to_list() == [FIRST_SENTENCE]
     assert found.words["start_s"][0] == pytest.approx(2.5, abs=0.1)
     assert found.events == []
@@ -55,38 +55,38 @@ def test_a_sentence_is_found_and_heard(sound):
 
 @pytest.mark.parametrize("language", ["en", "EN", "en-GB"])
 def test_english_may_be_named_with_its_region(sound, language):
-    assert heard(sound, language=language).segments["language"].to_list() == ["en"]
+    assert recognized(sound, language=language).segments["language"].to_list() == ["en"]
 
 
-def test_a_language_that_nobody_named_is_taken_for_english_and_that_is_told(sound):
-    found = heard(sound)
+def test_without_a_language_english_is_assumed_and_that_is_reported(sound):
+    found = recognized(sound)
     assert found.segments.select("language", "language_probability").rows() == [("en", None)]
-    assert found.events == ["PocketSphinx does not judge the language: the sound was taken for English"]
+    assert found.events == ["PocketSphinx does not detect the language: English was assumed"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"language": "de"}, r"talk: .*'de'.*knows no other than 'en'.*WhisperXSpeech", id="German"),
-        pytest.param({"language": "eng"}, r"'eng'.*knows no other than 'en'", id="a code of three letters"),
+        pytest.param({"language": "de"}, r"talk: .*'de'.*supports only 'en'.*WhisperXSpeech", id="German"),
+        pytest.param({"language": "eng"}, r"'eng'.*supports only 'en'", id="a code of three letters"),
         pytest.param({"task": "translate"}, r"does not translate.*`language: en`.*WhisperXSpeech", id="translation"),
         pytest.param({"task": "translate", "language": "fr"}, r"'fr'", id="translation from French"),
     ],
 )
-def test_what_it_cannot_understand_is_refused_with_the_mend(sound, options, message):
+def test_an_unsupported_language_or_task_is_refused_with_a_way_to_fix_it(sound, options, message):
     with pytest.raises(LanguageUnsupported, match=message):
-        heard(sound, **options)
+        recognized(sound, **options)
 
 
 def test_english_in_english_is_as_it_was_said(sound):
-    assert len(heard(sound, language="en", task="translate").words) == 11
+    assert len(recognized(sound, language="en", task="translate").words) == 11
 
 
-def test_a_prompt_and_hotwords_are_not_used_and_that_is_told(sound):
-    found = heard(sound, language="en", initial_prompt="A story.", hotwords=("Hopper", "Collins"))
+def test_a_prompt_and_hotwords_are_not_used_and_that_is_reported(sound):
+    found = recognized(sound, language="en", initial_prompt="A story.", hotwords=("Hopper", "Collins"))
     assert found.events == [
-        "PocketSphinx takes no prompt: `initial_prompt` was not used",
-        "PocketSphinx takes no hotwords: not used were Hopper, Collins",
+        "PocketSphinx does not support a prompt: `initial_prompt` was not used",
+        "PocketSphinx does not support hotwords: Hopper, Collins were not used",
     ]
 
 
@@ -98,8 +98,8 @@ def test_a_prompt_and_hotwords_are_not_used_and_that_is_told(sound):
         pytest.param(0.3 * np.sin(2 * np.pi * 440 * np.arange(32000) / 16000).astype(np.float32), id="a tone"),
     ],
 )
-def test_where_nobody_speaks_there_are_no_words_and_no_error(samples, tmp_path):
-    found = heard(recording(tmp_path, samples))
+def test_sound_without_speech_has_no_words_and_no_error(samples, tmp_path):
+    found = recognized(recording(tmp_path, samples))
     assert (len(found.segments), len(found.words)) == (0, 0)
 
 
@@ -112,7 +112,7 @@ def test_the_identity_names_packages_weights_and_the_settings_that_change_the_wo
     assert SileroPocketSphinx(second_pass=False).identity() != identity
 
 
-def test_what_it_ran_on_is_told():
+def test_the_device_used_is_reported():
     assert MODEL.execution() == {"device": "cpu", "threads": 1}
 
 
@@ -131,16 +131,16 @@ def test_a_misspelt_setting_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("module", "mend"),
+    ("module", "how_to_fix"),
     [
         pytest.param("onnxruntime", r"pip install 'vidassets\[embedded\]'", id="onnxruntime"),
         pytest.param("pocketsphinx", "pip install --no-deps", id="pocketsphinx"),
     ],
 )
-def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, sound, module, mend):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, sound, module, how_to_fix):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModelMissing, match=rf"{module}.*`{mend}"):
-        heard(sound)
+    with pytest.raises(ModelMissing, match=rf"{module}.*`{how_to_fix}"):
+        recognized(sound)
 
 
 @pytest.mark.parametrize("distribution", ["silero-vad", "pocketsphinx"])
@@ -158,7 +158,7 @@ def test_an_uninstalled_package_has_no_identity(monkeypatch, distribution):
 
 
 def test_a_package_without_its_files_is_an_error():
-    with pytest.raises(ModelMissing, match=r"silero_vad/data/none.onnx: not there.*`pip install x`"):
+    with pytest.raises(ModelMissing, match=r"silero_vad/data/none.onnx: does not exist.*`pip install x`"):
         package_path("silero_vad", "data/none.onnx", "pip install x")
 
 
@@ -179,9 +179,9 @@ def test_nothing_heavy_is_imported_with_the_resource():
         pytest.param("city-upon-a-hill.flac", speech_in_a_hall, 0.30, id="an echoing hall"),
     ],
 )
-def test_real_speech_is_heard_well_enough_for_a_draft(name, text_of, at_most, tmp_path):
+def test_real_speech_is_recognised_well_enough_for_a_draft(name, text_of, at_most, tmp_path):
     folder = Path(str(FOOTAGE))
-    found = heard(recording(tmp_path, decoded(folder / "speech" / name)), language="en")
+    found = recognized(recording(tmp_path, decoded(folder / "speech" / name)), language="en")
     assert jiwer.wer(text_of(folder), " ".join(found.segments["text"])) <= at_most
 
 
@@ -189,4 +189,4 @@ def test_real_speech_is_heard_well_enough_for_a_draft(name, text_of, at_most, tm
 @needs_footage
 def test_a_cat_says_no_words(tmp_path):
     samples = decoded(Path(str(FOOTAGE)) / "clips/a name with spaces and '.mp4")
-    assert len(heard(recording(tmp_path, samples)).words) == 0
+    assert len(recognized(recording(tmp_path, samples)).words) == 0

@@ -34,7 +34,7 @@ def test_threads_that_want_one_model_at_once_load_it_once(key):
     assert loads(key) == 1
 
 
-def test_a_model_can_be_had_while_another_loads(key):
+def test_a_model_is_available_while_another_loads(key):
     assert cached(key, lambda: [cached(("inner", key), lambda: "ready")]) == ["ready"]
 
 
@@ -48,7 +48,7 @@ def test_a_load_that_failed_is_tried_again(key):
     assert loads(key) == 1
 
 
-def test_what_was_freed_is_loaded_anew(key):
+def test_a_freed_model_is_loaded_again(key):
     cached(key, object)
     free()
     cached(key, object)

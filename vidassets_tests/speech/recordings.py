@@ -1,4 +1,4 @@
-"""Sound for tests of speech: the sample episode's and real footage's, with what is true of it."""
+"""Sound for tests of speech: the sample episode's and real footage's, and the ground truth."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 
-# What is heard of the sample's first sentence: it says "two people".
+# PocketSphinx's text of the sample's first sentence, which says "two people".
 FIRST_SENTENCE = "welcome to a short story about to people who went first"
 FOOTAGE = os.environ.get("VIDASSETS_FOOTAGE")
 needs_footage = pytest.mark.skipif(FOOTAGE is None, reason="VIDASSETS_FOOTAGE names no folder of real footage")
@@ -24,7 +24,7 @@ def truth() -> dict[str, list[dict]]:
 
 
 def decoded(path: Path) -> np.ndarray:
-    """float32 (N,) at 16 kHz, the channels' mean; of a file whose first sample comes at 0."""
+    """Decode a file whose sound starts at 0: float32 (N,) at 16 kHz, the mean of the channels."""
     with av.open(str(path)) as container:
         resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE_HZ)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
@@ -32,19 +32,19 @@ def decoded(path: Path) -> np.ndarray:
 
 
 def spoken(start_s: float, end_s: float) -> np.ndarray:
-    """A part of the sample episode."""
+    """Return samples of a part of the sample episode."""
     return decoded(EPISODE)[round(start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)]
 
 
 def recording(folder: Path, samples: np.ndarray, start_s: float = 0.0) -> Sound:
-    """A file of these samples, float32 (N,) or (channels, N)."""
+    """Write samples, float32 (N,) or (channels, N), to a file and open it."""
     path = folder / "sound.flac"
     write_sound(path, samples, start_s)
     return Sound.open(path)
 
 
 def plain(text: str) -> str:
-    """Lower case, words apart by one space, without marks: what a word error rate compares.
+    """Return a text in lower case without punctuation, words separated by single spaces, to compute word error rates.
 
     >>> plain("Don't go, he said.")
     "don't go he said"
@@ -53,12 +53,12 @@ def plain(text: str) -> str:
 
 
 def narration(folder: Path) -> tuple[str, list[tuple[str, float]]]:
-    """Of the footage's narration: its text, and (word, start_s) by a machine."""
-    told = json.loads((folder / "speech/narration.words.json").read_text())
-    return plain(told["text"]), [(plain(word["word"]), word["start"]) for word in told["words"]]
+    """Return the text of the footage's narration, and (word, start_s) from a machine alignment."""
+    narration = json.loads((folder / "speech/narration.words.json").read_text())
+    return plain(narration["text"]), [(plain(word["word"]), word["start"]) for word in narration["words"]]
 
 
 def speech_in_a_hall(folder: Path) -> str:
-    """Of the footage's city-upon-a-hill: its text, which the folder's README tells."""
+    """Return the text of the footage's city-upon-a-hill, from the folder's README."""
     _, text = (folder / "README.md").read_text().split("**city-upon-a-hill, text.**")
     return plain(text)

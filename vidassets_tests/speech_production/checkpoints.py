@@ -1,7 +1,7 @@
-"""Models in the real formats, made by the real libraries, tiny or of true size: python checkpoints.py FOLDER [true]
+"""Models in the real formats, created with the real libraries, tiny or full size: python checkpoints.py FOLDER [true]
 
-Run by the interpreter that VIDASSETS_SPEECH_PYTHON names. Makes `whisper` (says SENTENCE, whatever it hears; takes it
-for LANGUAGE), `align` (wav2vec 2.0, its times are arbitrary) and `diarization` (a pipeline with arbitrary turns).
+Run by the interpreter that VIDASSETS_SPEECH_PYTHON names. Creates `whisper` (returns SENTENCE in LANGUAGE for any
+sound), `align` (wav2vec 2.0 with arbitrary times) and `diarization` (a pipeline with arbitrary turns).
 """
 
 import json
@@ -25,7 +25,7 @@ LARGE_V3 |= {
 }
 WAV2VEC2_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 WAV2VEC2_BASE |= {"conv_dim": (512,) * 7, "num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16}
-TRUE_REPEATS = 3  # so that 30 s of speech are some hundred tokens
+TRUE_REPEATS = 3  # so that 30 s of speech have about a hundred tokens
 
 
 def main(folder: Path, true_size: bool = False) -> None:
@@ -35,7 +35,7 @@ def main(folder: Path, true_size: bool = False) -> None:
 
 
 def make_whisper(folder: Path, n_repeats: int = 1, **sizes: int) -> None:
-    """A Whisper whose decoder attends to nothing: what it says next is in its position embeddings."""
+    """Create a Whisper model whose decoder ignores the sound: its position embeddings contain the text."""
     import torch
     from ctranslate2.converters.transformers import WhisperLoader
     from transformers import WhisperConfig, WhisperForConditionalGeneration
@@ -80,7 +80,7 @@ def make_whisper(folder: Path, n_repeats: int = 1, **sizes: int) -> None:
 
 
 def make_align(folder: Path, **sizes: int) -> None:
-    """A wav2vec 2.0 model with English letters."""
+    """Create a wav2vec 2.0 model with English letters."""
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
     from transformers import Wav2Vec2Processor as Processor
@@ -97,7 +97,7 @@ def make_align(folder: Path, **sizes: int) -> None:
 
 
 def make_diarization(folder: Path, true_size: bool = False) -> None:
-    """pyannote's pipeline over a powerset segmentation model of three voices, two at once."""
+    """Create pyannote's pipeline with a powerset segmentation model of three voices, at most two at once."""
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.embedding import WeSpeakerResNet34, XVectorMFCC
@@ -132,7 +132,7 @@ def make_diarization(folder: Path, true_size: bool = False) -> None:
 
 
 class _Tokens:
-    """What the converter asks of a tokenizer."""
+    """The parts of a tokenizer that the converter uses."""
 
     bos_token = eos_token = unk_token = "<|endoftext|>"
     additional_special_tokens = ()
@@ -151,7 +151,7 @@ def _whisper_tokenizer() -> "tokenizers.Tokenizer":  # noqa: F821
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers
 
-    # The empty token is that by which CTranslate2 knows a multilingual model.
+    # CTranslate2 recognises a multilingual model by the empty token.
     letters = [*sorted(pre_tokenizers.ByteLevel.alphabet()), ""]
     tokenizer = tokenizers.Tokenizer(models.BPE({letter: at for at, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -183,14 +183,14 @@ def _script(model, sentence: list[int], language: int, end: int) -> None:
                 part.bias.zero_()
         positions = decoder.embed_positions.weight
         positions.zero_()
-        positions[0] = 20 * tokens[language]  # what `detect_language` looks at
+        positions[0] = 20 * tokens[language]  # the position that `detect_language` reads
         for at in range(PROMPT_LENGTH - 1, len(positions)):
             said = at - PROMPT_LENGTH + 1
             positions[at] = 20 * tokens[sentence[said] if said < len(sentence) else end]
 
 
 def _let_turns_vary(segmentation) -> None:
-    """Makes every class about as likely as the others, and each of them sure of itself."""
+    """Make all classes about equally frequent, and the output of each close to 0 or 1."""
     import torch
 
     times_s = torch.arange(10 * 16_000) / 16_000

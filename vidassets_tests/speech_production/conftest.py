@@ -1,4 +1,4 @@
-"""The environment of WhisperX and pyannote, tiny models made in it, and sounds."""
+"""The environment of WhisperX and pyannote, tiny models created in it, and sounds."""
 
 import os
 import subprocess
@@ -32,14 +32,14 @@ def speech_python() -> str:
 
 @pytest.fixture(scope="session")
 def checkpoints(speech_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of checkpoints.py: whisper, align, diarization."""
+    """Return the folder with the models of checkpoints.py: whisper, align, diarization."""
     folder = tmp_path_factory.mktemp("checkpoints")
     run_there(speech_python, "checkpoints.py", folder)
     return folder
 
 
 def run_there(python: str, script: str, *arguments: object) -> str:
-    """What a script of this folder prints in the other interpreter."""
+    """Return what a script of this folder prints in the other interpreter."""
     command = [python, "-I", FOLDER / script, *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYANNOTE_METRICS_ENABLED": "0"}
     ran = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -48,7 +48,7 @@ def run_there(python: str, script: str, *arguments: object) -> str:
 
 
 def two_voices(path: Path, seconds: float, start_s: float = 0.0) -> Sound:
-    """A low hum and a high one by turns of 3 s, on some noise."""
+    """Return a sound of a low and a high hum, alternating every 3 s, with some noise."""
     rng = np.random.default_rng(0)
     times_s = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     pitch_hz = np.where(times_s % 6 < 3, 110.0, 330.0)

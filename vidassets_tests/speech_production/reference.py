@@ -1,6 +1,6 @@
-"""What the real libraries answer when they are used as their own documentation says: python reference.py WHAT …
+"""Reference output of the real libraries, used as their documentation says: python reference.py WHAT …
 
-`diarization PIPELINE FLAC N_SPEAKERS` (0: judged by the pipeline) and `activity FLAC`, as JSON.
+`diarization PIPELINE FLAC N_SPEAKERS` (0: estimated by the pipeline) and `activity FLAC`, as JSON.
 """
 
 import json

@@ -13,8 +13,8 @@ EMBEDDINGS = np.array([[3.0, 4.0], [np.nan, 1.0], [0.0, 0.0]], np.float32)
 
 
 def tables(turns, exclusive=(), duration_s=100.0, start_s=0.0, labels=("A", "B", "C")):
-    told = ModelTurns(turns, exclusive, labels, EMBEDDINGS[: len(labels)])
-    return tabulate_model_turns("talk", told, start_s, duration_s, SpeakerFacts("estimated", None, "m"))
+    found = ModelTurns(turns, exclusive, labels, EMBEDDINGS[: len(labels)])
+    return tabulate_model_turns("talk", found, start_s, duration_s, SpeakerFacts("estimated", None, "m"))
 
 
 def spans(table):
@@ -33,7 +33,7 @@ def test_overlap_is_kept_and_measured():
     assert result.speakers["total_s"].to_list() == [10.0, 2.0, 2.0]
 
 
-def test_exclusive_turns_never_hold_one_moment():
+def test_exclusive_turns_never_overlap():
     turns = [(0.0, 5.0, "A"), (4.0, 8.0, "B"), (4.5, 4.6, "A")]
     assert spans(tables(turns, exclusive=turns).exclusive) == [(0.0, 5.0, "S0"), (5.0, 8.0, "S1")]
 
@@ -60,6 +60,6 @@ def test_a_call_with_a_person_on_each_channel_needs_no_network(tmp_path):
     stretches = {"start_s": [0.0, 1.0], "end_s": [2.0, 4.0], "channel": [1, 0]}
     pyannote = PyannoteSpeakers(python=str(tmp_path / "no interpreter"))
     voices = pyannote.infer_voices("call", Sound.open(tmp_path / "call.flac"), pl.DataFrame(stretches))
-    told = pyannote.cluster_voices("call", voices, SpeakerOptions())
-    assert told.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
-    assert told.speakers["count_basis"].unique().to_list() == ["channels"]
+    result = pyannote.cluster_voices("call", voices, SpeakerOptions())
+    assert result.turns.select("start_s", "end_s", "speaker").rows() == [(0.0, 2.0, "S0"), (1.0, 4.0, "S1")]
+    assert result.speakers["count_basis"].unique().to_list() == ["channels"]

@@ -1,11 +1,11 @@
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords
-from vidassets.speech.transcript.model_words import Heard, recognized
-from vidassets.speech.transcript.windows import Window
+from vidassets.speech.transcript.model_words import WindowText, tabulate_words
+from vidassets.speech.transcript.windows import SpeechWindow
 
 
-def heard(text="", sentences=None, start_s=10.0, channel=0, end_s=14.0):
+def window_text(text="", sentences=None, start_s=10.0, channel=0, end_s=14.0):
     answer = {"text": text, "confidence": 0.5} | ({} if sentences is None else {"sentences": sentences})
-    return Heard(channel, Window(((start_s, end_s),)), "en", None, answer)
+    return WindowText(channel, SpeechWindow(((start_s, end_s),)), "en", None, answer)
 
 
 def word(text, start_s=None, end_s=None, score=None):
@@ -19,7 +19,7 @@ TWO_SENTENCES = [
 
 
 def test_sentences_are_segments_on_the_clips_clock():
-    result = recognized("talk", [heard("Stop it. Now!", TWO_SENTENCES)], "m")
+    result = tabulate_words("talk", [window_text("Stop it. Now!", TWO_SENTENCES)], "m")
     assert result.segments.select("start_s", "end_s", "text").rows() == [
         (10.5, 11.25, "Stop it."),
         (12.0, 13.0, "Now!"),
@@ -31,22 +31,26 @@ def test_sentences_are_segments_on_the_clips_clock():
     RecognizedWords.validate(result.words)
 
 
-def test_a_window_that_could_not_be_aligned_is_interpolated_and_told():
-    result = recognized("talk", [heard("a bcd", sentences=[]), heard("Stop it. Now!", TWO_SENTENCES)], "m")
+def test_a_window_that_could_not_be_aligned_is_interpolated_and_reported():
+    result = tabulate_words(
+        "talk", [window_text("a bcd", sentences=[]), window_text("Stop it. Now!", TWO_SENTENCES)], "m"
+    )
     assert result.words.filter(text="bcd").select("start_s", "end_s", "timing").row(0) == (11.0, 14.0, "interpolated")
-    assert result.events == ["1 of 2 windows could not be aligned: their words' times are interpolated"]
+    assert result.events == ["1 of 2 windows could not be aligned: the times of their words are interpolated"]
 
 
 def test_a_window_in_which_nothing_was_said_leaves_nothing():
-    result = recognized("talk", [heard("")], "m")
+    result = tabulate_words("talk", [window_text("")], "m")
     assert result.segments.is_empty()
     assert RecognizedWords.validate(result.words).is_empty()
 
 
-def test_channels_are_woven_together_by_time():
-    result = recognized("talk", [heard("b", start_s=12.0, channel=0), heard("a", start_s=11.0, channel=1)], "m")
+def test_channels_are_merged_by_time():
+    result = tabulate_words(
+        "talk", [window_text("b", start_s=12.0, channel=0), window_text("a", start_s=11.0, channel=1)], "m"
+    )
     assert result.segments.select("text", "channel", "segment_index").rows() == [("a", 1, 0), ("b", 0, 1)]
 
 
-def test_an_event_is_told_once():
-    assert recognized("talk", [], "m", ["halved", "halved"]).events == ["halved"]
+def test_an_event_is_reported_once():
+    assert tabulate_words("talk", [], "m", ["halved", "halved"]).events == ["halved"]

@@ -81,7 +81,9 @@ def test_overlap_is_kept_and_exclusive_turns_have_none(pyannote, voices):
 
 def test_voices_in_blocks_are_those_of_the_whole(pyannote, voices, sound, monkeypatch):
     monkeypatch.setattr(pyannote_speakers, "BLOCK_S", 4.0)
-    in_blocks, whole = (np.load(io.BytesIO(one)) for one in (pyannote.infer_voices("talk", sound, NOBODY), voices))
+    in_blocks, whole = (
+        np.load(io.BytesIO(stored)) for stored in (pyannote.infer_voices("talk", sound, NOBODY), voices)
+    )
     np.testing.assert_array_equal(in_blocks["segmentations"], whole["segmentations"])
     np.testing.assert_allclose(in_blocks["embeddings"], whole["embeddings"], atol=1e-4)
 
@@ -101,10 +103,10 @@ def test_a_sound_of_no_samples_has_no_speakers(pyannote, tmp_path):
     assert (len(result.turns), len(result.exclusive), len(result.speakers)) == (0, 0, 0)
 
 
-def test_more_speakers_than_can_be_told_apart_are_fewer_and_told(pyannote, voices):
+def test_more_speakers_than_voices_are_reduced_and_reported(pyannote, voices):
     result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=500))
     assert len(result.speakers) < 500
-    assert any("500 speakers are asked for" in event for event in result.events)
+    assert any("500 speakers were requested" in event for event in result.events)
 
 
 def test_bounds_that_contradict_each_other_are_refused(pyannote, voices):
@@ -123,11 +125,11 @@ def test_too_little_of_a_voice_is_an_error(pyannote):
         pyannote.embed_samples(np.zeros(10, np.float32))
 
 
-def test_what_was_really_used_is_told(pyannote):
+def test_the_device_used_is_reported(pyannote):
     assert pyannote.execution() == {"device": "cpu", "batch_size": 4, "lowered": ""}
 
 
-def test_a_killed_process_leaves_no_worker_amid_an_inference(speech_python):
+def test_a_killed_process_leaves_no_worker_during_an_inference(speech_python):
     command = [sys.executable, "-c", BUSY_PARENT, speech_python]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

@@ -116,13 +116,13 @@ def test_a_worker_that_died_between_questions_is_started_again():
     assert worker.ask("echo", {}).values["pid"] != pid
 
 
-def test_a_worker_killed_amid_an_answer_is_an_error_with_the_mend(tmp_path):
+def test_a_worker_killed_during_an_answer_is_an_error_that_says_how_to_fix_it(tmp_path):
     worker = SpeechWorker(interpreter_that("head -c 1 >/dev/null; kill -9 $$", tmp_path))
     with pytest.raises(SpeechError, match=r"killed by signal 9 at recognition\.recognize.*batch_size"):
         worker.ask("recognition.recognize", {})
 
 
-def test_a_worker_that_cannot_start_tells_its_last_lines(tmp_path):
+def test_a_worker_that_cannot_start_reports_its_last_lines(tmp_path):
     worker = SpeechWorker(interpreter_that("echo libcudnn is missing >&2; exit 3", tmp_path))
     with pytest.raises(SpeechError, match=r"(?s)exit code 3.*libcudnn is missing"):
         worker.ask("echo", {})
@@ -153,12 +153,12 @@ def test_an_interrupt_ends_the_worker_whose_answer_nobody_waits_for(tmp_path):
         assert asking.stdout.read() == "interrupted\n"
 
 
-def test_an_interpreter_that_is_not_there_is_said(tmp_path):
+def test_an_interpreter_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(ModelMissing, match="make speech"):
         SpeechWorker(tmp_path / "python").ask("echo", {})
 
 
-def test_an_interpreter_without_whisperx_is_said():
+def test_an_interpreter_without_whisperx_is_reported():
     pytest.importorskip("torch")
     with pytest.raises(ModelMissing, match=r"whisperx is not installed there.*requirements/speech\.txt"):
         SpeechWorker(PYTHON).ask("activity.scores", ACTIVITY, {"samples": np.zeros(9, np.float32)})
@@ -181,6 +181,6 @@ def test_versions_are_those_of_the_other_interpreter():
     assert versions(PYTHON, "numpy") == {"numpy": np.__version__}
 
 
-def test_a_package_that_is_missing_there_is_said():
+def test_a_package_that_is_missing_is_reported():
     with pytest.raises(ModelMissing, match="no-such-package is not installed there"):
         versions(PYTHON, "no-such-package")

@@ -37,7 +37,7 @@ def whisperx(speech_python: str, checkpoints: Path) -> WhisperXSpeech:
     )
 
 
-def test_the_sentence_is_heard_in_every_window_and_its_words_are_aligned(whisperx, sound):
+def test_the_sentence_is_recognised_in_every_window_and_its_words_are_aligned(whisperx, sound):
     stretches = [(4.0, 9.0), (10.0, 12.0), (20.0, 24.0), (30.0, 43.0)]
     result = whisperx.recognize("talk", sound, activity_of(*stretches), RecognitionOptions(language="en"))
     RecognizedSegments.validate(result.segments)
@@ -58,20 +58,20 @@ def test_a_sentence_ends_at_a_full_stop(whisperx, sound):
     assert result.segments["text"].to_list() == ["The press is warm.", "Mind the gap."]
 
 
-def test_missing_sentence_data_is_told_for_every_clip(whisperx, sound):
+def test_missing_sentence_data_is_reported_for_every_clip(whisperx, sound):
     options = RecognitionOptions(language="en")
     for _ in range(2):
         events = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), options).events
         assert [event for event in events if "punkt_tab" in event] == events
 
 
-def test_the_language_is_judged_by_the_model(whisperx, sound):
+def test_the_language_is_detected_by_the_model(whisperx, sound):
     segments = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions()).segments
     assert segments["language"].unique().to_list() == [LANGUAGE]
     assert 0 < segments["language_probability"][0] <= 1
 
 
-def test_a_language_that_is_given_is_not_judged(whisperx, sound):
+def test_a_language_that_is_given_is_not_detected(whisperx, sound):
     segments = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="en")).segments
     assert segments["language"].unique().to_list() == ["en"]
     assert segments["language_probability"].null_count() == len(segments)
@@ -82,7 +82,7 @@ def test_an_unknown_language_is_an_error(whisperx, sound):
         whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="tlh"))
 
 
-def test_a_language_without_an_alignment_model_is_interpolated_and_told(whisperx, sound):
+def test_a_language_without_an_alignment_model_is_interpolated_and_reported(whisperx, sound):
     result = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="la"))
     assert result.words["timing"].unique().to_list() == ["interpolated"]
     assert result.words["confidence"].null_count() == len(result.words)
@@ -99,11 +99,11 @@ def test_a_translation_is_english_and_not_aligned(whisperx, sound):
 
 
 @pytest.mark.parametrize("options", [{"initial_prompt": "Hm."}, {"hotwords": ("cam",)}], ids=["prompt", "hotwords"])
-def test_what_the_decoder_is_told_reaches_it_for_that_clip_only(whisperx, sound, options):
+def test_prompt_and_hotwords_reach_the_decoder_for_that_clip_only(whisperx, sound, options):
     # The scripted model goes by position: what comes before the sentence pushes it out of sight.
-    told = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="en", **options))
-    assert SENTENCE.endswith(" ".join(told.segments["text"]))
-    assert " ".join(told.segments["text"]) != SENTENCE
+    prompted = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="en", **options))
+    assert SENTENCE.endswith(" ".join(prompted.segments["text"]))
+    assert " ".join(prompted.segments["text"]) != SENTENCE
     plain = whisperx.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="en"))
     assert " ".join(plain.segments["text"]) == SENTENCE
 
@@ -136,7 +136,7 @@ def test_scores_in_blocks_are_those_of_the_whole(whisperx, sound, speech_python,
     assert middles_s == pytest.approx(START_S + first_s + step_s * np.arange(len(scores)))
 
 
-def test_what_was_really_used_is_told(whisperx):
+def test_the_device_used_is_reported(whisperx):
     assert whisperx.execution() == {"device": "cpu", "compute_type": "float32", "batch_size": 2, "lowered": ""}
 
 
@@ -150,11 +150,11 @@ def test_the_identity_holds_model_versions_and_settings(whisperx):
 
 def test_half_precision_on_a_cpu_is_refused(whisperx, sound):
     half = whisperx.model_copy(update={"compute_type": "float16"})
-    with pytest.raises(InvalidSetting, match="'float16' is not to be had on cpu"):
+    with pytest.raises(InvalidSetting, match="'float16' is not supported on cpu"):
         half.recognize("talk", sound, activity_of((4.0, 9.0)), RecognitionOptions(language="en"))
 
 
-def test_a_gpu_that_is_not_there_is_an_error_unless_the_cpu_is_allowed(whisperx):
+def test_a_missing_gpu_is_an_error_unless_the_cpu_is_allowed(whisperx):
     absent = whisperx.model_copy(update={"device": "cuda:7", "compute_type": "float16"})
     with pytest.raises(DeviceUnavailable, match="cuda:7"):
         absent.execution()

@@ -38,7 +38,7 @@ def test_every_moment_of_speech_is_in_exactly_one_window_none_too_long(edges):
     windows = pack_windows(stretches, 30.0, halfway)
     parts = [part for window in windows for part in window.stretches]
     assert sum(end - start for start, end in parts) == pytest.approx(sum(end - start for start, end in stretches))
-    assert all(one.end_s <= following.start_s for one, following in itertools.pairwise(windows))
+    assert all(window.end_s <= following.start_s for window, following in itertools.pairwise(windows))
     assert all(window.end_s - window.start_s <= 30.0 + 1e-9 for window in windows)
 
 

@@ -14,10 +14,13 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
+from vidassets.devices import resolve_device
 from vidassets.errors import DeviceUnavailable, OneClassOnly, TrainingError
 from vidassets.spatter.classifier.architectures import build_network
 from vidassets.spatter.classifier.checkpoint import Progress, copy_weights, load_progress, save_progress
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
+
+HOW_TO_FIX = "Set device to auto or cpu, or install the driver and a torch built for it."
 
 
 class LabelledCrops(Protocol):
@@ -94,7 +97,7 @@ def train(
         ArtifactDamaged: the checkpoint is incomplete.
     """
     _check_learnable(crops, validation)
-    device = resolve_device(execution.device)
+    device = resolve_device(execution.device, HOW_TO_FIX, allow_mps=True)
     circumstances = {"data": data_hash, "device": device.split(":")[0], "threads": execution.threads}
     name = fingerprint(recipe, **circumstances, torch=torch.__version__)
     path = checkpoints / f"{name}.pt"
@@ -135,7 +138,7 @@ def train(
 
 def score_crops(network: nn.Module, crops: LabelledCrops, execution: Execution, batch_size: int = 1024) -> np.ndarray:
     """Return the logit of high gas flow of each crop, float32 (N,). The network keeps its device and mode."""
-    device = resolve_device(execution.device)
+    device = resolve_device(execution.device, HOW_TO_FIX, allow_mps=True)
     home, mode = next(network.parameters()).device, network.training
     with deterministic_torch(device, execution.threads):
         try:
@@ -149,36 +152,8 @@ def best_epoch(history: list[dict[str, Any]]) -> int:
     return min(history, key=lambda row: row["validation_loss"])["epoch"]
 
 
-def resolve_device(wanted: str) -> str:
-    """cpu, mps or cuda:N.
-
-    Raises:
-        DeviceUnavailable: the device asked for is not there.
-    """
-    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    kind, _, index = wanted.partition(":")
-    if kind == "auto":
-        return "cuda:0" if n_gpus else "mps" if torch.backends.mps.is_available() else "cpu"
-    there = {
-        "cpu": not index,
-        "mps": torch.backends.mps.is_available(),
-        "cuda": (index or "0") in map(str, range(n_gpus)),
-    }
-    if not there.get(kind, False):
-        raise DeviceUnavailable(
-            f"{wanted}: torch {torch.__version__} sees {n_gpus} GPUs and has no such device. Set device to auto or "
-            "cpu, or install the driver and a torch built for it."
-        )
-    return f"cuda:{index or 0}" if kind == "cuda" else kind
-
-
 def _check_learnable(crops: LabelledCrops, validation: LabelledCrops) -> None:
-    """Check that both sets are labelled and that there are two classes to learn.
-
-    Raises:
-        TrainingError: a set is empty, or a label is missing.
-        OneClassOnly: all crops to learn from have the same label.
-    """
+    """Raise TrainingError or OneClassOnly if a classifier cannot be trained on these crops."""
     for name, part in (("to learn from", crops), ("for validation", validation)):
         if not len(part):
             raise TrainingError(f"There is no crop {name}. Label more builds, or split by random crop.")

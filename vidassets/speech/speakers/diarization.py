@@ -1,4 +1,4 @@
-"""From the voices in windows of speech to who speaks when."""
+"""Who speaks when, from voice windows: one speaker per channel, or clusters of windows."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from vidassets.speech.speakers.turns import SpeakerFacts, Turn, spans_of_labels,
 from vidassets.speech.speakers.voice_encoder import unit
 from vidassets.speech.speakers.voice_windows import VoiceWindows, window_edges
 
-# Fewer windows, less than 1 s of speech, and a mean of them is more the words than the voice; chosen here.
+# The mean of fewer windows (less than 1 s of speech) depends more on the words than on the voice. Chosen here.
 MIN_VOICE_WINDOWS = 10
 
 
 def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarization:
-    """Who speaks when; of several channels, each is a person, else the windows are clustered.
+    """Return who speaks when: each of several channels is a person; windows of a single channel are clustered.
 
     Raises:
         InvalidSetting: the options contradict each other.
@@ -23,23 +23,23 @@ def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diariz
     if windows.n_channels > 1:
         return _by_channel(clip, windows, options)
     clustering = cluster_windows(windows.embedding, windows.window_stretch, options)
-    told = SpeakerFacts(
+    facts = SpeakerFacts(
         count_basis="given" if options.n_speakers is not None else "estimated",
         count_confidence=clustering.confidence,
         model=windows.model,
         events=_events(clustering, options),
     )
-    return tabulate_turns(clip, _turns(windows, clustering.labels), _voices(windows, clustering.labels), told)
+    return tabulate_turns(clip, _turns(windows, clustering.labels), _voices(windows, clustering.labels), facts)
 
 
 def _consistent(options: SpeakerOptions) -> SpeakerOptions:
-    """With a number where the bounds leave only one."""
+    """Return the options, with `n_speakers` set if the bounds allow only one number."""
     n, least, most = options.n_speakers, options.min_speakers, options.max_speakers
     lowest, highest = least or 1, most if most is not None else n or least or 1
     if any(value is not None and value < 1 for value in (n, least, most)) or not lowest <= (n or lowest) <= highest:
         raise InvalidSetting(
-            f"n_speakers {n}, min_speakers {least}, max_speakers {most}: no number is all of these. Each is 1 or more, "
-            "and min_speakers ≤ n_speakers ≤ max_speakers; leave out those that are not known."
+            f"n_speakers {n}, min_speakers {least}, max_speakers {most}: these contradict each other. Each is 1 or "
+            "more, and min_speakers ≤ n_speakers ≤ max_speakers; leave out those that are not known."
         )
     return SpeakerOptions(n if n is not None or least != most else least, least, most)
 
@@ -52,12 +52,15 @@ def _by_channel(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Di
     n_speakers = len(set(windows.stretch_channel.tolist()))
     events = []
     if options.n_speakers not in (None, n_speakers):
-        events.append(f"{options.n_speakers} speakers were asked for; {n_speakers} channels hold speech, a person each")
+        events.append(
+            f"{options.n_speakers} speakers were requested; {n_speakers} channels contain speech, one person each"
+        )
     labels = windows.stretch_channel[windows.window_stretch]
     return tabulate_turns(clip, turns, _voices(windows, labels), SpeakerFacts("channels", None, windows.model, events))
 
 
 def _turns(windows: VoiceWindows, labels: np.ndarray) -> list[Turn]:
+    # int64 (S + 1,): the first window of each stretch, and the end.
     firsts = np.searchsorted(windows.window_stretch, np.arange(len(windows.stretch_s) + 1))
     return [
         turn
@@ -67,11 +70,12 @@ def _turns(windows: VoiceWindows, labels: np.ndarray) -> list[Turn]:
 
 
 def _voices(windows: VoiceWindows, labels: np.ndarray) -> dict[int, np.ndarray]:
-    """float32 (D,) of unit length by label: the mean of the windows, where there are enough."""
-    of_label = {int(label): labels == label for label in np.unique(labels)}
+    """Return float32 (D,) of unit length per label, the mean of its windows; only labels with enough windows."""
+    # bool (W,) per label.
+    masks = {int(label): labels == label for label in np.unique(labels)}
     return {
         label: unit(windows.embedding[own].mean(axis=0, dtype=np.float32))
-        for label, own in of_label.items()
+        for label, own in masks.items()
         if own.sum() >= MIN_VOICE_WINDOWS
     }
 
@@ -80,6 +84,7 @@ def _events(clustering: SpeakerClustering, options: SpeakerOptions) -> list[str]
     least = options.n_speakers or options.min_speakers or 0
     if 0 < clustering.n_speakers < least:
         return [
-            f"{least} speakers were asked for; the speech is too short or too alike for {clustering.n_speakers + 1}"
+            f"{least} speakers were requested; the speech is too short or the voices too similar for "
+            f"{clustering.n_speakers + 1}"
         ]
     return []

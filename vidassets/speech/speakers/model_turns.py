@@ -1,4 +1,4 @@
-"""Tables of turns, from a model that tells overlap and exclusive turns itself, in its own labels and times."""
+"""Tables from the output of a model that returns overlapping and exclusive turns itself."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from vidassets.speech.speakers.turns import SpeakerFacts, Turn, tabulate_turns
 
 @dataclass(frozen=True)
 class ModelTurns:
-    """What a diarization says.
+    """The output of a diarization model.
 
     Attributes:
-        turns: (start_s, end_s, label), seconds of the sound; may overlap.
-        exclusive: the same, of which no two should hold one moment.
+        turns: (start_s, end_s, label) in seconds of the sound; may overlap.
+        exclusive: the same, but no two turns should overlap.
         labels: the model's names of the speakers.
-        embeddings: float32 (speakers, D), in the order of `labels`; not normalised; NaN or 0 where there is none.
+        embeddings: float32 (speakers, D), in the order of `labels`; not normalised; NaN or 0 if missing.
     """
 
     turns: Sequence[tuple[float, float, str]]
@@ -30,25 +30,27 @@ class ModelTurns:
 
 
 def tabulate_model_turns(
-    clip: str, apart: ModelTurns, start_s: float, duration_s: float, told: SpeakerFacts
+    clip: str, found: ModelTurns, start_s: float, duration_s: float, facts: SpeakerFacts
 ) -> Diarization:
-    """Turns on the clip's clock, within the sound; the exclusive ones are the model's, not made of those that overlap.
+    """Return the tables, with times on the clip's clock and within the sound.
+
+    The exclusive turns are those of the model, not derived from the overlapping ones.
 
     Args:
-        clip: its key.
-        apart: what the model says.
+        clip: partition key.
+        found: the model's output.
         start_s: clip time of the sound's first sample.
         duration_s: of the sound.
-        told: what goes with the speakers.
+        facts: stored with the speakers.
     """
-    numbers = {label: number for number, label in enumerate(apart.labels)}
-    turns = _on_clock(apart.turns, numbers, start_s, duration_s)
-    voices = {at: voice for at, voice in enumerate(apart.embeddings) if np.isfinite(voice).all() and voice.any()}
-    result = tabulate_turns(clip, turns, voices, told)
+    numbers = {label: number for number, label in enumerate(found.labels)}
+    turns = _on_clock(found.turns, numbers, start_s, duration_s)
+    voices = {at: voice for at, voice in enumerate(found.embeddings) if np.isfinite(voice).all() and voice.any()}
+    result = tabulate_turns(clip, turns, voices, facts)
     names = {number: f"S{at}" for at, number in enumerate(dict.fromkeys(turn.label for turn in turns))}
     rows = [
         (clip, at, turn.start_s, turn.end_s, names[turn.label])
-        for at, turn in enumerate(_one_at_a_time(_on_clock(apart.exclusive, numbers, start_s, duration_s)))
+        for at, turn in enumerate(_without_overlap(_on_clock(found.exclusive, numbers, start_s, duration_s)))
     ]
     schema = SpeakerTurns.create_empty().schema
     return dataclasses.replace(result, exclusive=pl.DataFrame(rows, schema=schema, orient="row"))
@@ -57,17 +59,20 @@ def tabulate_model_turns(
 def _on_clock(
     turns: Sequence[tuple[float, float, str]], numbers: dict[str, int], start_s: float, duration_s: float
 ) -> list[Turn]:
-    # A model's last frame may lie beyond the last sample.
+    # A model's last frame may end after the last sample.
     within = [(max(0.0, start), min(end, duration_s), numbers[label]) for start, end, label in turns]
     return sorted(Turn(start_s + start, start_s + end, number) for start, end, number in within if end > start)
 
 
-def _one_at_a_time(turns: Sequence[Turn]) -> list[Turn]:
-    """Each begins where the one before ends, at the earliest: gaps that a model bridges may run into each other."""
-    apart: list[Turn] = []
+def _without_overlap(turns: Sequence[Turn]) -> list[Turn]:
+    """Return the turns without overlap: a turn starts at the end of the previous one at the earliest.
+
+    A model that bridges gaps may make exclusive turns overlap.
+    """
+    separate: list[Turn] = []
     reached_s = -np.inf
     for turn in turns:
         if turn.end_s > max(turn.start_s, reached_s):
-            apart.append(turn._replace(start_s=float(max(turn.start_s, reached_s))))
+            separate.append(turn._replace(start_s=float(max(turn.start_s, reached_s))))
             reached_s = turn.end_s
-    return apart
+    return separate

@@ -1,4 +1,4 @@
-"""The voices of known people, out of recordings of them."""
+"""The voices of known people, from recordings of them."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,14 +11,17 @@ from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.schemas.speech import VoiceBank
 from vidassets.speech.models import SpeakerModel
 
-# A voice in less than this is more the words than the voice; chosen here, the length of one window of the encoders.
+# The embedding of shorter speech depends more on the words than on the voice. Chosen here: one window of the encoder.
 MIN_SPEECH_S = 1.0
 
 
 class Reference(NamedTuple):
-    """A recording of one person alone.
+    """A recording of one person.
 
-    `person`; `recording`, its file's name; `samples`, float32 (N,) at 16 kHz: the speech in it, without its pauses.
+    Attributes:
+        person: name.
+        recording: name of the file.
+        samples: float32 (N,) at 16 kHz; the speech, without pauses.
     """
 
     person: str
@@ -27,13 +30,13 @@ class Reference(NamedTuple):
 
 
 def embed_references(references: Iterable[Reference], speakers: SpeakerModel) -> pl.DataFrame:
-    """One row per recording, in order of person and recording; columns in `speech_schemas.VoiceBank`.
+    """Return one row per recording, by person and recording, with the columns of `speech_schemas.VoiceBank`.
 
     Args:
-        references: read one after the other, none is held.
-        speakers: what describes the voices; its name goes into every row.
+        references: consumed lazily.
+        speakers: computes the embeddings; its model name is stored in every row.
     Raises:
-        SpeechError: a recording holds less than 1 s of speech, or is given twice.
+        SpeechError: a recording contains less than 1 s of speech, or is given twice.
     """
     model = speakers.identity()["model"]
     rows: dict[tuple[str, str], dict] = {}
@@ -41,11 +44,11 @@ def embed_references(references: Iterable[Reference], speakers: SpeakerModel) ->
         speech_s = len(samples) / SAMPLE_RATE_HZ
         if speech_s < MIN_SPEECH_S:
             raise SpeechError(
-                f"{person}/{recording}: {speech_s:.1f} s of speech, and a voice is told from {MIN_SPEECH_S:.0f} s on. "
-                "Give a longer recording, 10 s or more is good, or take it out of the voice bank."
+                f"{person}/{recording}: {speech_s:.1f} s of speech; at least {MIN_SPEECH_S:.0f} s is needed. "
+                "Give a longer recording (10 s or more is good), or remove it from the voice bank."
             )
         if (person, recording) in rows:
-            raise SpeechError(f"{person}/{recording}: twice in the voice bank. Rename or remove one of the two.")
+            raise SpeechError(f"{person}/{recording}: occurs twice in the voice bank. Rename or remove one of the two.")
         rows[person, recording] = {
             "person": person,
             "recording": recording,

@@ -1,8 +1,9 @@
-"""A voice as a point on the unit sphere: the network of Resemblyzer with the weights that its package carries.
+"""Embeddings of voices, by Resemblyzer's network with the weights from its package.
 
 Source: Wan et al., "Generalized End-to-End Loss for Speaker Verification", arXiv:1710.10467, as trained and published
-by Resemblyzer. Its package is not imported (it needs a compiler and librosa): the weights load into the same three
-layers here, fed by the same mel spectrogram in numpy, which tests hold against librosa's. Torch only in functions.
+by Resemblyzer. Its package is not imported, because it needs a compiler and librosa. Instead, the weights are loaded
+into the same layers here, and the mel spectrogram is computed with numpy; tests compare it with librosa's. Torch is
+imported inside functions only.
 """
 
 from pathlib import Path
@@ -15,34 +16,34 @@ from vidassets.speech.mel import mel_filters
 
 MODEL = "resemblyzer"
 EMBEDDING_SIZE = 256
-# From here on a voice may be taken for a known person's. Measured on thirteen voices in few recordings: of one person,
-# mostly two halves of a recording, 0.89 and more; of two people up to 0.87. Chosen here, between the two.
+# From this cosine a voice may be a known person's. Measured on thirteen voices in few recordings: 0.89 or more for one
+# person (mostly two halves of a recording), up to 0.87 for two people. Chosen here, between the two.
 NAME_THRESHOLD = 0.88
 
-# What the weights were trained on: 25 ms windows every 10 ms, 40 mel bands, power, not its logarithm.
+# The input the weights were trained on: 25 ms windows every 10 ms, 40 mel bands, power (not its logarithm).
 FFT_SAMPLES = 400
 HOP_SAMPLES = 160
 FRAMES_PER_S = SAMPLE_RATE_HZ // HOP_SAMPLES
 N_MELS = 40
 
-# Windows of 100 frames inferred at once: some 40 MB, and no faster beyond. Chosen here.
+# Windows of 100 frames per inference: about 40 MB; larger batches are not faster. Chosen here.
 BATCH_WINDOWS = 64
 
 
 class Encoder(Protocol):
-    """What the topic needs of a network."""
+    """Computes embeddings of spectrograms."""
 
     def embeddings(self, spectrograms: np.ndarray) -> np.ndarray:
-        """float32 (N, D), rows of unit length, from float32 (N, T, 40)."""
+        """Return float32 (N, D), rows of unit length, for float32 (N, T, 40)."""
         ...
 
 
 class VoiceEncoder:
-    """The network, on the CPU.
+    """The network on the CPU.
 
     Args:
-        module: takes float32 (B, T, 40), gives float32 (B, 256).
-        threads: of torch, while it infers.
+        module: maps float32 (B, T, 40) to float32 (B, 256).
+        threads: of torch, during inference.
     """
 
     def __init__(self, module: Any, threads: int = 1) -> None:
@@ -50,7 +51,7 @@ class VoiceEncoder:
         self._threads = threads
 
     def embeddings(self, spectrograms: np.ndarray) -> np.ndarray:
-        """float32 (N, 256), no value below 0, rows of unit length.
+        """Return float32 (N, 256), all values at least 0, rows of unit length.
 
         Args:
             spectrograms: float32 (N, T, 40), see `mel_spectrogram`; N may be 0.
@@ -72,33 +73,34 @@ class VoiceEncoder:
 
 
 def load_encoder(weights: Path, threads: int = 1) -> VoiceEncoder:
-    """The network with its weights.
+    """Load the network with its weights.
 
     Args:
-        weights: `pretrained.pt` of the package `resemblyzer`; only tensors are read from it.
+        weights: `pretrained.pt` of the package `resemblyzer`; only its tensors are read.
         threads: of torch.
     """
     import torch
 
-    class Network(torch.nn.Module):
+    class LstmEncoder(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.lstm = torch.nn.LSTM(N_MELS, 256, num_layers=3, batch_first=True)
             self.linear = torch.nn.Linear(256, EMBEDDING_SIZE)
 
         def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
+            # (B, T, 40) → the hidden state of the last layer after the last frame, (B, 256) → (B, 256).
             _, (hidden, _) = self.lstm(spectrograms)
             return torch.relu(self.linear(hidden[-1]))
 
     stored = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
-    with torch.random.fork_rng([]):  # the first, random weights are none of the process's chance
-        network = Network()
+    with torch.random.fork_rng([]):  # the initial random weights must not advance the process's generator
+        network = LstmEncoder()
     network.load_state_dict({name: stored[name] for name in network.state_dict()})
     return VoiceEncoder(network.eval(), threads)
 
 
 def mel_spectrogram(samples: np.ndarray) -> np.ndarray:
-    """float32 (1 + N // 160, 40): power in 40 mel bands, frame i around sample 160 i; zeros beyond both ends.
+    """Return float32 (1 + N // 160, 40): power in 40 mel bands, frame i centred at sample 160 i; padded with zeros.
 
     Equal to `librosa.feature.melspectrogram(y=samples, sr=16000, n_fft=400, hop_length=160, n_mels=40).T`.
 
@@ -106,13 +108,15 @@ def mel_spectrogram(samples: np.ndarray) -> np.ndarray:
         samples: float32 (N,) at 16 kHz.
     """
     padded = np.pad(samples, FFT_SAMPLES // 2)
+    # (T, 400) windows, one every 160 samples.
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
+    # (T, 201) power spectrum; then (T, 201) times (201, 40).
     power = np.abs(np.fft.rfft(frames * hann.astype(np.float32), axis=1)).astype(np.float32) ** 2
     return power @ mel_filters(N_MELS, FFT_SAMPLES // 2 + 1, SAMPLE_RATE_HZ).T
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """float32 (…, D): the same directions, of length 1; a vector of zeros stays one."""
+    """Scale vectors (…, D) to length 1, float32; a zero vector stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)

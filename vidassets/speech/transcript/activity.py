@@ -1,18 +1,18 @@
-"""Stretches of speech, from the scores of a voice activity model: thresholds and durations, no inference."""
+"""Stretches of speech, from the scores of a voice activity model by thresholds; no inference."""
 
 import numpy as np
 import polars as pl
 
 from vidassets.schemas.speech import SpeechActivity
 
-# How far below the threshold a score must fall to end a stretch: the model's own value (silero-vad, `neg_threshold`).
+# A stretch ends when a score falls this far below the threshold. Source: silero-vad, `neg_threshold`.
 HYSTERESIS = 0.15
-# Chosen here with benchmarks/speech_recognition.py: the shortest pause that is no part of a sentence.
+# Chosen here with benchmarks/speech_recognition.py: the shortest pause that is not within a sentence.
 MIN_SILENCE_S = 0.3
-# Chosen here, with `SileroPocketSphinx`: of pads from 0.1 to 0.2 s the one with which speakers are best
-# told apart in three conversations and the sample; none was held out (benchmarks/speaker_diarization.py).
+# Chosen here, with `SileroPocketSphinx`: of pads from 0.1 to 0.2 s, the one with the lowest diarization error in three
+# conversations and the sample; none was held out (benchmarks/speaker_diarization.py).
 PAD_S = 0.13
-MIN_SPEECH_S = 0.25  # silero-vad's own
+MIN_SPEECH_S = 0.25  # silero-vad's default
 
 
 def find_speech(
@@ -23,12 +23,12 @@ def find_speech(
     min_speech_s: float = MIN_SPEECH_S,
     pad_s: float = PAD_S,
 ) -> pl.DataFrame:
-    """One row per stretch of speech, channel by channel, in order; columns in `speech_schemas.SpeechActivity`.
+    """Return one row per stretch of speech, by channel and time, with the columns of `speech_schemas.SpeechActivity`.
 
-    A stretch begins with a window that scores at least `threshold`, and lasts until a window scores less than
-    `threshold - HYSTERESIS`. What is apart by less than `min_silence_s` is joined, then what is shorter than
-    `min_speech_s` is dropped, then each stretch grows by `pad_s` at both ends: never beyond the scores, and where two
-    would meet, to the middle between them.
+    A stretch begins with a window that scores at least `threshold`, and ends before a window that scores less than
+    `threshold - HYSTERESIS`. Stretches less than `min_silence_s` apart are joined. Then stretches shorter than
+    `min_speech_s` are dropped. Then each stretch is padded by `pad_s` at both ends, but not beyond the scores, and not
+    beyond the middle of the gap to its neighbour.
 
     Args:
         clip: partition key.
@@ -40,7 +40,9 @@ def find_speech(
     """
     tables: list[pl.DataFrame] = [SpeechActivity.create_empty()]
     for (channel,), windows in scores.sort("channel", "window").group_by("channel", maintain_order=True):
+        # All float (W,): the windows of the channel.
         start_s, end_s, score = (windows[name].to_numpy() for name in ("start_s", "end_s", "score"))
+        # int64 (S,): the first window of each stretch, and the window after its last.
         first, past = _speaking(score, threshold)
         first, past = _joined(first, past, start_s, end_s, min_silence_s)
         long_enough = end_s[past - 1] - start_s[first] >= min_speech_s
@@ -51,10 +53,11 @@ def find_speech(
 
 
 def _speaking(score: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """First window and the one past the last, of every run of speech."""
+    """Return the first window and the window after the last, int64 (S,) each, of every run of speech."""
     above, below = score >= threshold, score < threshold - HYSTERESIS
-    # What is neither stays as it was: every window looks back to the last one that was clear.
+    # A score between the two thresholds changes nothing: use the last window that was above or below, -1 if none.
     clear = np.maximum.accumulate(np.where(above | below, np.arange(len(score)), -1))
+    # bool (W + 2,), False at both ends, so that every run has a rising and a falling edge.
     speech = np.concatenate([[False], above[clear] & (clear >= 0), [False]])
     edges = np.flatnonzero(speech[1:] != speech[:-1])
     return edges[::2], edges[1::2]
@@ -63,17 +66,18 @@ def _speaking(score: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarr
 def _joined(
     first: np.ndarray, past: np.ndarray, start_s: np.ndarray, end_s: np.ndarray, min_silence_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The runs, those that too short a silence parts made one."""
-    apart = start_s[first[1:]] - end_s[past[:-1] - 1] >= min_silence_s
+    """Join runs that are separated by too short a silence."""
+    # bool (S - 1,): whether the silence between neighbouring runs is long enough.
+    separate = start_s[first[1:]] - end_s[past[:-1] - 1] >= min_silence_s
     begins, ends = np.ones(len(first), bool), np.ones(len(first), bool)
-    begins[1:], ends[:-1] = apart, apart
+    begins[1:], ends[:-1] = separate, separate
     return first[begins], past[ends]
 
 
 def _padded(
     start_s: np.ndarray, end_s: np.ndarray, least_s: float, most_s: float, pad_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends, grown."""
+    """Return starts and ends, padded up to the neighbours and the bounds."""
     middles_s = (end_s[:-1] + start_s[1:]) / 2
     room_before = np.concatenate([[least_s], middles_s])[: len(start_s)]
     room_after = np.concatenate([middles_s, [most_s]])[: len(end_s)]
@@ -81,7 +85,8 @@ def _padded(
 
 
 def _mean_scores(score: np.ndarray, first: np.ndarray, past: np.ndarray) -> pl.Series:
-    """Of the windows of each stretch before it grew."""
+    """Return the mean score of each stretch's windows, before padding."""
+    # (W + 1,): the sum of a stretch is a difference of two cumulative sums.
     summed = np.concatenate([[0.0], np.cumsum(score, dtype=np.float64)])
     return pl.Series((summed[past] - summed[first]) / (past - first), dtype=pl.Float32).clip(0, 1)
 

@@ -1,7 +1,7 @@
-"""Scores of silero-vad: how likely each 32 ms of sound hold speech.
+"""Scores of silero-vad: the probability of speech in each window of 32 ms.
 
 Source: the network "16k_sequence" of the package `silero-vad` (MIT), which takes many windows in one call; each window
-is seen with the end of the one before it. Its own Python code is not used: it wants torch, which the network does not.
+is preceded by the end of the previous window. The package's Python code is not used because it needs torch.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ WINDOWS_AT_ONCE = 512  # 16.4 s of sound, some 1 MB
 
 
 class SileroNetwork:
-    """The network, on one thread of the CPU.
+    """The network on one CPU thread.
 
     Args:
         weights: the ONNX file.
@@ -32,20 +32,22 @@ class SileroNetwork:
 
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
-        options.log_severity_level = 3  # errors: it warns of weights in the file that it does not need
+        options.log_severity_level = 3  # errors only: it warns of unused weights in the file
         self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
     def scores(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Probability of speech in each window, float32 (windows,) for each block.
+        """Yield the probability of speech in each window, float32 (W,) per block.
 
         Args:
-            blocks: float32 (N,) in [-1, 1] at 16 kHz, consecutive; N a multiple of 512, but for the last block, whose
-                last window is filled up with silence.
+            blocks: float32 (N,) in [-1, 1] at 16 kHz, consecutive; N is a multiple of 512 except in the last block,
+                whose last window is padded with silence.
         """
+        # The state of the network, and the end of the previous block.
         before = np.zeros(CONTEXT_SAMPLES, np.float32)
         hidden = cell = np.zeros(STATE_SHAPE, np.float32)
         for samples in blocks:
             padded = np.concatenate([before, samples, np.zeros(-len(samples) % WINDOW_SAMPLES, np.float32)])
+            # (W, 64 + 512): each window with the 64 samples before it.
             windows = sliding_window_view(padded, CONTEXT_SAMPLES + WINDOW_SAMPLES)[::WINDOW_SAMPLES]
             inputs = {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
             scores, hidden, cell = self._session.run(None, inputs)
@@ -54,12 +56,12 @@ class SileroNetwork:
 
 
 def score_speech(clip: str, sound: Sound, network: SileroNetwork, model: str) -> pl.DataFrame:
-    """One row per window of 32 ms and channel; columns in `speech_schemas.SpeechScores`.
+    """Return one row per window of 32 ms and channel, with the columns of `speech_schemas.SpeechScores`.
 
     Args:
         clip: partition key.
         sound: of the clip; read block by block.
-        network: scores its windows.
+        network: scores the windows.
         model: name and version, stored with every score.
     """
     tables: list[pl.DataFrame] = [SpeechScores.create_empty()]

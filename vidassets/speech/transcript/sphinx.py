@@ -1,8 +1,8 @@
-"""What PocketSphinx hears in stretches of speech: English, of draft quality, word by word.
+"""Recognition by PocketSphinx: English, draft quality, with a time for each word.
 
 Source: Huggins-Daines et al., "PocketSphinx: A free, real-time continuous speech recognition system", ICASSP 2006,
-with the acoustic model, dictionary and trigrams of American English that the package `pocketsphinx` holds. Its own
-confidence is near 1 also where it is wrong, so none is told.
+with the acoustic model, dictionary and trigrams of American English from the package `pocketsphinx`. Its confidence is
+near 1 even for wrong words, so no confidence is stored.
 """
 
 import re
@@ -17,28 +17,28 @@ import polars as pl
 
 from vidassets.media.sound import Sound
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords
-from vidassets.speech.transcript.windows import Window, pack_windows, quietest_moment
+from vidassets.speech.transcript.windows import SpeechWindow, pack_windows, quietest_moment
 
 FRAME_S = 0.01
 LANGUAGE = "en"
-FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")  # silence, breath, noise: as the model's `noisedict` writes them
+FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")  # silence, breath and noise, as in the model's `noisedict`
 PRONUNCIATION = re.compile(r"\(\d+\)$")
 
 
 @dataclass(frozen=True)
 class DecodedWord:
-    """A word, and when: seconds of the samples that it was heard in, or of the clip."""
+    """A word with its times, in seconds of the decoded samples or of the clip."""
 
     text: str
     start_s: float
     end_s: float
 
 
-class Decoder(Protocol):
-    """Hears words in one utterance, whatever it heard before."""
+class WordDecoder(Protocol):
+    """Recognises the words of one utterance, independently of earlier ones."""
 
     def words(self, samples: np.ndarray) -> list[DecodedWord]:
-        """In order, in seconds from the first sample.
+        """Return the words in order, with times in seconds from the first sample.
 
         Args:
             samples: float32 (N,) in [-1, 1] at 16 kHz.
@@ -47,11 +47,11 @@ class Decoder(Protocol):
 
 
 class SphinxDecoder:
-    """PocketSphinx; one utterance at a time, from whatever thread.
+    """PocketSphinx; thread-safe, one utterance at a time.
 
     Args:
         model: folder with the acoustic model, the language model and the dictionary of American English.
-        second_pass: whether what a first search found is searched again, flat.
+        second_pass: whether to run a second, flat search over the words of the first.
     """
 
     def __init__(self, model: Path, second_pass: bool) -> None:
@@ -62,16 +62,16 @@ class SphinxDecoder:
             hmm=str(model / "en-us"),
             lm=str(model / "en-us.lm.bin"),
             dict=str(model / "cmudict-en-us.dict"),
-            cmn="batch",  # by the utterance's own mean, not that of all before it
+            cmn="batch",  # normalise by the mean of the utterance, not of all before it
             fwdflat=second_pass,
             loglevel="FATAL",
         )
 
     def words(self, samples: np.ndarray) -> list[DecodedWord]:
-        """See `Decoder`; silence, breath and noise are no words."""
+        """Return the words, without silence, breath and noise. See `WordDecoder`."""
         pcm = np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16).tobytes()
         with self._lock:
-            # It would go on from the noise of the utterance before: of another clip, or of none.
+            # Reset the noise estimate, which would otherwise carry over from the previous utterance.
             self._decoder.reinit_feat()
             self._decoder.start_utt()
             if pcm:
@@ -85,7 +85,7 @@ class SphinxDecoder:
 
 
 def spelling(entry: str) -> str:
-    """A dictionary's entry without the number of its pronunciation.
+    """Return a dictionary entry without the number of its pronunciation.
 
     >>> spelling("the(2)"), spelling("don't")
     ('the', "don't")
@@ -94,27 +94,28 @@ def spelling(entry: str) -> str:
 
 
 def recognize_stretches(
-    clip: str, sound: Sound, activity: pl.DataFrame, decoder: Decoder, longest_s: float, model: str
+    clip: str, sound: Sound, activity: pl.DataFrame, decoder: WordDecoder, longest_s: float, model: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Segments and words; columns in `speech_schemas.RecognizedSegments` and `RecognizedWords`.
+    """Return segments and words, with the columns of `speech_schemas.RecognizedSegments` and `RecognizedWords`.
 
-    A segment is a stretch of speech in which a word was heard, from its first word to its last. A stretch longer than
-    `longest_s` is decoded in parts, cut where it is quietest: no more than a part is in memory.
+    A segment is a stretch of speech with at least one word, from its first word to its last. A stretch longer than
+    `longest_s` is decoded in parts, cut where it is quietest, so only one part is in memory at a time.
 
     Args:
         clip: partition key.
         sound: of the clip.
         activity: rows of `speech_schemas.SpeechActivity`.
-        decoder: hears the words.
+        decoder: recognises the words.
         longest_s: seconds.
         model: name and version, stored with every segment.
     """
-    heard = [
+    decoded = [
         (channel, words)
         for channel, part in _parts(sound, activity, longest_s)
         if (words := _words_of(decoder, sound, channel, part))
     ]
-    heard.sort(key=lambda one: (one[1][0].start_s, one[0]))
+    # By the start of the first word, then by channel.
+    decoded.sort(key=lambda part: (part[1][0].start_s, part[0]))
     segments = [
         {
             "clip": clip,
@@ -129,9 +130,9 @@ def recognize_stretches(
             "quality": "draft",
             "model": model,
         }
-        for index, (channel, words) in enumerate(heard)
+        for index, (channel, words) in enumerate(decoded)
     ]
-    placed = [(index, word) for index, (_, words) in enumerate(heard) for word in words]
+    placed = [(index, word) for index, (_, words) in enumerate(decoded) for word in words]
     rows = [
         {
             "clip": clip,
@@ -151,18 +152,18 @@ def recognize_stretches(
     )
 
 
-def _parts(sound: Sound, activity: pl.DataFrame, longest_s: float) -> Iterator[tuple[int, Window]]:
+def _parts(sound: Sound, activity: pl.DataFrame, longest_s: float) -> Iterator[tuple[int, SpeechWindow]]:
     for channel, *stretch in activity.sort("channel", "start_s").select("channel", "start_s", "end_s").iter_rows():
 
         def quietest_s(start_s: float, end_s: float, channel: int = channel) -> float:
             return quietest_moment(sound, start_s, end_s, channel)
 
-        # One by one: a pause is where the sentences of a decoder of trigrams end.
+        # Stretches are not packed together: the trigram decoder treats each one as a sentence.
         yield from ((channel, part) for part in pack_windows([(stretch[0], stretch[1])], longest_s, quietest_s))
 
 
-def _words_of(decoder: Decoder, sound: Sound, channel: int, part: Window) -> list[DecodedWord]:
-    """Words on the clip's clock; none reaches beyond the part."""
+def _words_of(decoder: WordDecoder, sound: Sound, channel: int, part: SpeechWindow) -> list[DecodedWord]:
+    """Return the words with clip times, none of which is after the end of the part."""
     words = decoder.words(sound.samples(part.start_s, part.end_s, channel))
     return [
         DecodedWord(word.text, part.start_s + word.start_s, min(part.start_s + word.end_s, part.end_s))

@@ -1,7 +1,7 @@
-"""Who said which words: words and turns, which come from different models, brought together.
+"""Attribution of words to speakers: combines words and turns, which come from different models.
 
-A word is its speaker's whose turn holds most of it. Where the words come from several channels, each recorded one
-person: all words of a channel are its person's, also while another speaks.
+A word belongs to the speaker whose turn overlaps most with it. If the words come from several channels, each channel
+recorded one person, to whom all words of the channel belong, also while another person speaks.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,7 +15,7 @@ import polars as pl
 
 from vidassets.schemas.speech import Transcript, TranscriptWords
 
-# Chosen here: two pads of `find_speech`. A turn that begins or ends later than its words does so by less.
+# Chosen here: more than two pads of `find_speech` (0.13 s each), which turns may differ from their words by.
 NEAREST_S = 0.4
 
 Row = dict[str, Any]
@@ -24,30 +24,31 @@ Row = dict[str, Any]
 def attribute_words(
     clip: str, segments: pl.DataFrame, words: pl.DataFrame, exclusive_turns: pl.DataFrame, nearest_s: float = NEAREST_S
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Segments of one speaker each, and their words; columns in `speech_schemas.Transcript` and `TranscriptWords`.
+    """Return segments of one speaker each, and words: tables of `speech_schemas.Transcript` and `TranscriptWords`.
 
-    A segment in which the speaker changes is split there. A word that no turn holds is the nearest turn's within
-    `nearest_s`; one that is farther from all of them has no speaker.
+    A segment is split where the speaker changes. A word outside all turns belongs to the nearest turn if that is
+    within `nearest_s`; otherwise it has no speaker.
 
     Args:
         clip: partition key.
         segments: rows of `speech_schemas.RecognizedSegments`.
         words: rows of `speech_schemas.RecognizedWords`.
-        exclusive_turns: rows of `speech_schemas.SpeakerTurns`, of which no two hold one moment.
+        exclusive_turns: rows of `speech_schemas.SpeakerTurns`, no two of which overlap.
         nearest_s: seconds.
     """
     turns = _Turns(exclusive_turns.sort("start_s"), nearest_s)
-    of_segment: dict[int, list[Row]] = {}
+    words_of_segment: dict[int, list[Row]] = {}
     for word in words.sort("word_index").iter_rows(named=True):
-        of_segment.setdefault(word["segment_index"], []).append(word)
+        words_of_segment.setdefault(word["segment_index"], []).append(word)
     rows = segments.sort("segment_index").to_dicts()
-    of_channel = _speakers_of_channels(rows, of_segment, turns)
+    speaker_of_channel = _speakers_of_channels(rows, words_of_segment, turns)
     parts: list[tuple[Row, list[Row]]] = []
     for segment in rows:
-        spoken = of_segment.get(segment["segment_index"], [])
-        # A segment without words of its own is attributed as one.
+        spoken = words_of_segment.get(segment["segment_index"], [])
+        # A segment without words is attributed as a whole.
         speakers = [
-            of_channel.get(segment["channel"]) if of_channel else turns.speaker(word) for word in spoken or [segment]
+            speaker_of_channel.get(segment["channel"]) if speaker_of_channel else turns.speaker(word)
+            for word in spoken or [segment]
         ]
         parts += _split(segment, spoken, speakers)
     parts.sort(key=lambda part: part[0]["start_s"])
@@ -55,7 +56,9 @@ def attribute_words(
 
 
 @dataclass(frozen=True)
-class _Turn:
+class _SpeakerTurn:
+    """A turn with its speaker."""
+
     start_s: float
     end_s: float
     speaker: str
@@ -65,37 +68,38 @@ class _Turn:
 
 
 class _Turns:
-    """Turns in order, none of them overlapping another."""
+    """Turns in order, without overlap."""
 
     def __init__(self, turns: pl.DataFrame, nearest_s: float) -> None:
-        self._turns = [_Turn(*row) for row in turns.select("start_s", "end_s", "speaker").iter_rows()]
+        self._turns = [_SpeakerTurn(*row) for row in turns.select("start_s", "end_s", "speaker").iter_rows()]
         self._start_s, self._end_s = turns["start_s"].to_list(), turns["end_s"].to_list()
         self._nearest_s = nearest_s
 
     def speaker(self, row: Row) -> str | None:
-        """Of the turn that holds most of the row, else of the nearest; the earlier of two; None: none is near."""
-        # A gap to a turn is an overlap below 0, so one comparison tells both.
+        """Return the speaker of the turn that overlaps most, else of the nearest; None if all are too far."""
+        # A gap is a negative overlap, so the maximum finds the most overlapping or the nearest turn.
         best = max(self._around(row), key=lambda turn: turn.overlap_s(row), default=None)
         return best.speaker if best is not None and best.overlap_s(row) >= -self._nearest_s else None
 
     def overlaps_s(self, row: Row) -> list[tuple[str, float]]:
-        """Speakers whose turns share time with the row, and how much, s."""
+        """Return the speakers whose turns overlap with the row, and the overlap in seconds."""
         shared = [(turn.speaker, turn.overlap_s(row)) for turn in self._around(row)]
         return [(speaker, overlap_s) for speaker, overlap_s in shared if overlap_s > 0]
 
-    def _around(self, row: Row) -> Sequence[_Turn]:
-        """The turns that share a moment with the row, and one more on each side."""
+    def _around(self, row: Row) -> Sequence[_SpeakerTurn]:
+        """Return the turns that overlap with the row, and the next turn on each side."""
         first, past = bisect_left(self._end_s, row["start_s"]), bisect_right(self._start_s, row["end_s"])
         return self._turns[max(0, first - 1) : past + 1]
 
 
-def _speakers_of_channels(segments: list[Row], of_segment: dict[int, list[Row]], turns: _Turns) -> dict[int, str]:
-    """Each channel's person, where there are several channels: those that share most time first, no person twice."""
+def _speakers_of_channels(segments: list[Row], words_of_segment: dict[int, list[Row]], turns: _Turns) -> dict[int, str]:
+    """Return the speaker of each channel if there are several channels: greedily by shared time, each speaker once."""
     if len({segment["channel"] for segment in segments}) < 2:
         return {}
+    # Seconds that the words of a channel share with the turns of a speaker, by (channel, speaker).
     shared_s: defaultdict[tuple[int, str], float] = defaultdict(float)
     for segment in segments:
-        for word in of_segment.get(segment["segment_index"], [segment]):
+        for word in words_of_segment.get(segment["segment_index"], [segment]):
             for speaker, overlap_s in turns.overlaps_s(word):
                 shared_s[segment["channel"], speaker] += overlap_s
     found: dict[int, str] = {}
@@ -106,7 +110,7 @@ def _speakers_of_channels(segments: list[Row], of_segment: dict[int, list[Row]],
 
 
 def _split(segment: Row, words: list[Row], speakers: list[str | None]) -> list[tuple[Row, list[Row]]]:
-    """The parts of a segment, each of one speaker, with their words."""
+    """Split a segment into parts of one speaker each, with their words."""
     if len(set(speakers)) == 1:
         return [(segment | {"speaker": speakers[0]}, [word | {"speaker": speakers[0]} for word in words])]
     attributed = [word | {"speaker": speaker} for word, speaker in zip(words, speakers, strict=True)]
@@ -122,7 +126,10 @@ def _split(segment: Row, words: list[Row], speakers: list[str | None]) -> list[t
 
 
 def _texts(text: str, parts: list[list[Row]]) -> list[str]:
-    """What each part is of the segment's text, which knows how words are spaced; its words where the text lacks one."""
+    """Return the text of each part, cut from the segment's text to keep its spacing.
+
+    If a word does not occur in the segment's text, the text of each part is its words joined by spaces.
+    """
     starts, reached = [], 0
     for part in parts:
         for at, word in enumerate(part):
@@ -148,5 +155,5 @@ def _tables(clip: str, parts: list[tuple[Row, list[Row]]]) -> tuple[pl.DataFrame
 
 
 def _selected(rows: list[Row], empty: pl.DataFrame) -> pl.DataFrame:
-    """Of each row, the columns that the empty table has."""
+    """Return a table with the schema of `empty`, from the same columns of the rows."""
     return pl.DataFrame([{name: row[name] for name in empty.columns} for row in rows], schema=empty.schema)

@@ -1,7 +1,7 @@
-"""Stretches of speech, packed into windows that a recogniser takes at once.
+"""Stretches of speech packed into windows of bounded length for recognition.
 
-Source: "VAD Cut & Merge" of Bain et al., "WhisperX", Interspeech 2023. What is done differently: a stretch longer than
-a window is cut where the sound is quietest, not where the activity's score is lowest.
+Source: "VAD Cut & Merge" of Bain et al., "WhisperX", Interspeech 2023. Done differently: a stretch longer than a window
+is cut where the sound is quietest, not where the activity score is lowest.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ import numpy as np
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 
-QUIET_S = 0.1  # chosen here: the pause between two words is seldom shorter
+QUIET_S = 0.1  # chosen here: pauses between words are seldom shorter
 
 Stretch = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Window:
-    """From the start of its first stretch to the end of its last; all of them in it are speech."""
+class SpeechWindow:
+    """Neighbouring stretches of speech, from the start of the first to the end of the last."""
 
     stretches: tuple[Stretch, ...]
 
@@ -35,13 +35,13 @@ class Window:
 
 def pack_windows(
     stretches: Sequence[Stretch], window_s: float, quietest_s: Callable[[float, float], float]
-) -> list[Window]:
-    """Windows of `window_s` at most, each as full as its stretches allow.
+) -> list[SpeechWindow]:
+    """Pack stretches greedily into windows of at most `window_s`.
 
     Args:
-        stretches: (start_s, end_s) in order, apart from each other.
+        stretches: (start_s, end_s) in order, not overlapping.
         window_s: longest window.
-        quietest_s: the best moment for a cut between two moments.
+        quietest_s: returns the best time for a cut between two times.
     """
     packed: list[list[Stretch]] = []
     for stretch in (part for whole in stretches for part in _cut(whole, window_s, quietest_s)):
@@ -49,15 +49,16 @@ def pack_windows(
             packed[-1].append(stretch)
         else:
             packed.append([stretch])
-    return [Window(tuple(of_one)) for of_one in packed]
+    return [SpeechWindow(tuple(group)) for group in packed]
 
 
 def quietest_moment(sound: Sound, start_s: float, end_s: float, channel: int) -> float:
-    """The middle of the quietest 0.1 s between two moments; halfway where there is less than that."""
+    """Return the middle of the quietest 0.1 s between two times; the midpoint if the span is shorter than that."""
     samples = sound.samples(start_s, end_s, channel).astype(np.float64)
     width = round(QUIET_S * SAMPLE_RATE_HZ)
     if len(samples) <= width:
         return (start_s + end_s) / 2
+    # (N + 1,): the energy of a window of samples is a difference of two cumulative sums.
     energy = np.concatenate([[0.0], np.cumsum(samples**2)])
     return start_s + (int(np.argmin(energy[width:] - energy[:-width])) + width / 2) / SAMPLE_RATE_HZ
 
@@ -66,7 +67,7 @@ def _cut(stretch: Stretch, window_s: float, quietest_s: Callable[[float, float],
     start_s, end_s = stretch
     parts: list[Stretch] = []
     while end_s - start_s > window_s:
-        # In the second half: no part is then too short to be understood.
+        # Cut in the second half of the window, so that no part is too short to recognise.
         at_s = quietest_s(start_s + window_s / 2, start_s + window_s)
         parts.append((start_s, at_s))
         start_s = at_s

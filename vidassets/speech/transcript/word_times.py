@@ -1,4 +1,4 @@
-"""Times for words that no alignment has placed: between their neighbours, in speech, by their length."""
+"""Interpolated times for words without an alignment: between their neighbours, by the length of the words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ WITHOUT_SPACES = frozenset({"ja", "zh", "yue", "th", "lo", "my", "km"})
 
 @dataclass(frozen=True)
 class PlacedWord:
-    """A word in time: `timing` as in `speech_schemas.RecognizedWords`."""
+    """A word with its times; `timing` as in `speech_schemas.RecognizedWords`."""
 
     text: str
     start_s: float
@@ -20,7 +20,7 @@ class PlacedWord:
 
 
 def words_of(text: str, language: str | None) -> list[str]:
-    """Words of a text; its characters, where the language is written without spaces.
+    """Return the words of a text, or its characters if the language is written without spaces.
 
     >>> words_of("two words", "en"), words_of("你好", "zh")
     (['two', 'words'], ['你', '好'])
@@ -29,7 +29,7 @@ def words_of(text: str, language: str | None) -> list[str]:
 
 
 def place_words(words: Sequence[str], stretches: Sequence[Stretch]) -> list[PlacedWord]:
-    """Words spread over stretches of speech, each as long as its share of the letters; none of them in a silence.
+    """Spread words over stretches of speech, never into the silence between them, in proportion to their letters.
 
     Args:
         words: in order.
@@ -50,12 +50,12 @@ def place_words(words: Sequence[str], stretches: Sequence[Stretch]) -> list[Plac
 def fill_times(
     words: Sequence[tuple[str, float | None, float | None, float | None]], start_s: float, end_s: float
 ) -> list[PlacedWord]:
-    """Words with their times, in bounds and in order; those without get the room between their neighbours.
+    """Return words with times in bounds and in order; words without times share the gap between their neighbours.
 
     Args:
-        words: (text, start_s, end_s, score); without a score, times are not of an alignment, and not taken.
-        start_s: bound of all times.
-        end_s: bound of all times.
+        words: (text, start_s, end_s, score); times without a score do not come from an alignment and are ignored.
+        start_s: lower bound of all times.
+        end_s: upper bound of all times.
     """
     placed: list[PlacedWord] = []
     waiting: list[str] = []
@@ -73,7 +73,7 @@ def fill_times(
 
 
 def _moment(stretches: Sequence[Stretch], spoken_s: float, at_end: bool) -> float:
-    """The moment by which so much has been spoken: at the end of a stretch, or at the start of the next."""
+    """Return the time after `spoken_s` seconds of speech; on a boundary, the end of a stretch or the next start."""
     for start_s, end_s in stretches:
         if spoken_s < end_s - start_s or (at_end and spoken_s <= end_s - start_s + 1e-9):
             return min(start_s + spoken_s, end_s)

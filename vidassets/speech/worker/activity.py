@@ -1,13 +1,13 @@
-"""How likely it is that somebody speaks: the segmentation model that comes inside the whisperx package."""
+"""The probability of speech, by the segmentation model in the package `whisperx`."""
 
 # pyright: reportMissingImports=false
 # (whisperx and pyannote are in the worker's interpreter.)
 
 import numpy as np
 
-from .devices import resolve_device
-from .framing import Message
-from .installed import imported
+from vidassets.speech.worker.devices import choose_device
+from vidassets.speech.worker.framing import Message
+from vidassets.speech.worker.installed import imported
 
 
 class ActivityModel:
@@ -20,11 +20,11 @@ class ActivityModel:
         import torch
 
         torch.set_num_threads(threads)
-        self._device, _ = resolve_device(device, cpu_fallback)
+        self._device, _ = choose_device(device, cpu_fallback)
         self._pipeline = imported("whisperx.vads.pyannote").load_vad_model(self._device)
 
     def scores(self, arrays: dict[str, np.ndarray]) -> Message:
-        """Probability of speech, every `step_s`.
+        """Return the probability of speech, every `step_s`.
 
         Args:
             arrays: `samples`, float32 (N,) at 16 kHz.

@@ -1,33 +1,30 @@
-"""Which device it is to be, and what it is called."""
+"""The device that the worker's models run on."""
 
-from .failure import WorkerFailure
+from vidassets.devices import resolve_device
+from vidassets.errors import DeviceUnavailable
+
+HOW_TO_FIX = (
+    "Set `device: auto`, `device: cpu` or `cpu_fallback: true` in the profile, or install the driver and a torch "
+    "built for CUDA."
+)
+MEMORY_TOO_SMALL = (
+    "The device's memory does not hold one of the {}. Free it (`nvidia-smi` shows who uses it), choose a smaller "
+    "model or compute_type, or set `device: cpu` or `cpu_fallback: true` in the profile."
+)
 
 
-def resolve_device(wanted: str, cpu_fallback: bool) -> tuple[str, list[str]]:
-    """cpu or cuda:N, and what a person should know of the choice.
+def choose_device(wanted: str, cpu_fallback: bool) -> tuple[str, list[str]]:
+    """Return cpu or cuda:N, and a note for people if the CPU replaces a missing GPU.
 
     Raises:
-        WorkerFailure: a GPU is asked for, torch sees none or not that many, and the CPU is not allowed.
+        DeviceUnavailable: torch has no such GPU, and the CPU is not allowed.
     """
+    try:
+        return resolve_device(wanted, HOW_TO_FIX), []
+    except DeviceUnavailable:
+        if not cpu_fallback:
+            raise
     import torch
 
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wanted == "cpu" or (wanted == "auto" and n_gpus == 0):
-        return "cpu", []
-    index = int(wanted.partition(":")[2] or 0)
-    if index < n_gpus:
-        return f"cuda:{index}", []
-    if cpu_fallback:
-        return "cpu", [f"{wanted} is asked for, and there are {n_gpus} GPUs: on the CPU, as the profile allows"]
-    raise WorkerFailure(
-        "device_unavailable",
-        f"{wanted}: torch {torch.__version__} sees {n_gpus} GPUs. Set `device: auto`, `device: cpu` or "
-        "`cpu_fallback: true` in the profile, or install the driver and a torch built for CUDA.",
-    )
-
-
-def device_name(device: str) -> str:
-    """The device, a GPU with its model."""
-    import torch
-
-    return device if device == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})"
+    return "cpu", [f"{wanted} is missing (torch sees {n_gpus} GPUs): the CPU is used, as the profile allows"]

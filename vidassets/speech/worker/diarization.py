@@ -1,7 +1,7 @@
-"""Who speaks when: pyannote's speaker diarization, its inference apart from its clustering.
+"""Who speaks when, by pyannote's speaker diarization, with inference and clustering as separate steps.
 
 Source: Bredin, "pyannote.audio 2.1 speaker diarization pipeline", Interspeech 2023; the pipeline and its parameters
-are those of the folder or hub name given.
+are those of the given folder or hub name.
 """
 
 # pyright: reportMissingImports=false
@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from .devices import device_name, resolve_device
-from .failure import WorkerFailure
-from .framing import Message
-from .installed import imported
-from .memory import FittingBatch
+from vidassets.devices import FittingBatch, device_name
+from vidassets.speech.worker.devices import MEMORY_TOO_SMALL, choose_device
+from vidassets.speech.worker.failure import WorkerFailure
+from vidassets.speech.worker.framing import Message
+from vidassets.speech.worker.installed import imported
 
 SAMPLE_RATE_HZ = 16_000
-SCORES_OF_CHUNKS = "training_cache/segmentation"  # where the pipeline looks, in training mode, for what it
-EMBEDDINGS = "training_cache/embeddings"  # has inferred before: so it clusters again without its networks
+# In training mode, the pipeline takes earlier inferences from these keys, so it clusters without its networks.
+SCORES_OF_CHUNKS = "training_cache/segmentation"
+EMBEDDINGS = "training_cache/embeddings"
 
 
 class DiarizationModel:
@@ -28,12 +29,12 @@ class DiarizationModel:
 
     Args:
         model: folder of the pipeline, or its name on the hub.
-        revision: of the hub; None: its newest.
+        revision: on the hub; None: the newest.
         device: auto, cpu, cuda or cuda:N.
-        cpu_fallback: whether the CPU may stand in for a GPU that is missing.
-        batch_size: chunks, or voices in them, at once.
+        cpu_fallback: use the CPU if the GPU is missing.
+        batch_size: chunks, or voices in them, per batch.
         threads: on the CPU.
-        cache_folder: where downloads are kept; None: where their libraries keep them.
+        cache_folder: folder for downloads; None: that of each library.
     """
 
     def __init__(
@@ -49,27 +50,28 @@ class DiarizationModel:
         import torch
 
         torch.set_num_threads(threads)
-        self._device, self._fallen_back = resolve_device(device, cpu_fallback)
+        self._device, self._fallen_back = choose_device(device, cpu_fallback)
         pipeline = imported("pyannote.audio").Pipeline.from_pretrained(model, revision=revision, cache_dir=cache_folder)
         if pipeline is None:
             raise WorkerFailure(
                 "model_missing",
-                f"{model}: the hub does not give it. Accept its conditions on its page, and set HF_TOKEN in the "
-                "environment; or give a local folder of it as `model` in the profile.",
+                f"{model}: the hub refuses access to it. Accept its conditions on its page, and set HF_TOKEN in the "
+                "environment; or set `model` in the profile to a local folder of it.",
             )
         if not pipeline.instantiated:
             pipeline.instantiate(pipeline.default_parameters())
         pipeline.training = True
         self._pipeline = pipeline.to(torch.device(self._device))
-        self._batch = FittingBatch(batch_size, "chunks")
+        self._batch_size = batch_size
+        self._batch = FittingBatch("chunks at once", MEMORY_TOO_SMALL.format("chunks"))
 
     def describe(self, _arrays: dict[str, np.ndarray]) -> Message:
-        """The device and the batch really used, how they were lowered, and the chunks that sound is cut into."""
+        """Return the device and batch size used, each reduction of them, and the lengths of chunks and steps."""
         inference = self._pipeline._segmentation
         return Message(
             {
                 "device": device_name(self._device),
-                "batch_size": self._batch.size,
+                "batch_size": self._batch.size(self._batch_size),
                 "lowered": "; ".join(self._fallen_back + self._batch.steps),
                 "chunk_samples": round(inference.duration * SAMPLE_RATE_HZ),
                 "step_samples": round(inference.step * SAMPLE_RATE_HZ),
@@ -77,24 +79,26 @@ class DiarizationModel:
         )
 
     def infer(self, arrays: dict[str, np.ndarray]) -> Message:
-        """All that costs an inference.
+        """Run the networks.
 
         Args:
             arrays: `samples`, float32 (N,).
         Returns:
             `segmentations` (chunks, frames, voices of the chunk) and `embeddings` (chunks, voices of the chunk, D),
-            NaN where a voice is too short; `events`.
+            NaN if a voice is too short; `events`.
         """
         import torch
 
         file = {"uri": "sound", "waveform": torch.from_numpy(arrays["samples"])[None], "sample_rate": SAMPLE_RATE_HZ}
         steps_before = len(self._batch.steps)
-        segmentations, embeddings = self._batch.attempt(lambda batch_size: self._infer(dict(file), batch_size))
+        segmentations, embeddings = self._batch.attempt(
+            self._batch_size, lambda batch_size: self._infer(dict(file), batch_size)
+        )
         powerset = self._pipeline._segmentation.model.specifications.powerset
         return Message(
             {"events": self._batch.steps[steps_before:]},
             {
-                # Of a powerset model they are decisions, 0 and 1; else probabilities.
+                # A powerset model returns decisions, 0 and 1; other models return probabilities.
                 "segmentations": segmentations.data.astype(np.uint8 if powerset else np.float32),
                 "embeddings": embeddings.astype(np.float32),
             },
@@ -107,7 +111,7 @@ class DiarizationModel:
         min_speakers: int | None,
         max_speakers: int | None,
     ) -> Message:
-        """Turns of what `infer` gave, by the pipeline's own clustering and reconstruction.
+        """Compute turns from the result of `infer`, by the pipeline's own clustering and reconstruction.
 
         Returns:
             `turns` and `exclusive`: [start_s, end_s, label] each; `labels`, in the order of the array `embeddings`,
@@ -121,7 +125,9 @@ class DiarizationModel:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             output = self._pipeline.apply(file, **kept)
-        events += [" ".join(str(one.message).split()) for one in caught if "number of speakers" in str(one.message)]
+        events += [
+            " ".join(str(warning.message).split()) for warning in caught if "number of speakers" in str(warning.message)
+        ]
         return Message(
             {
                 "turns": _turns(output.speaker_diarization),
@@ -133,7 +139,7 @@ class DiarizationModel:
         )
 
     def embed(self, arrays: dict[str, np.ndarray]) -> Message:
-        """`embedding`, float32 (D,), of the one voice in `samples`."""
+        """Return `embedding`, float32 (D,), of the single voice in `samples`."""
         import torch
 
         samples = arrays["samples"]
@@ -170,15 +176,17 @@ class DiarizationModel:
     def _possible(
         self, bounds: dict[str, int | None], segmentations: Any, embeddings: np.ndarray
     ) -> tuple[dict[str, int | None], list[str]]:
-        """The bounds, no higher than the stretches of one voice that clustering goes by: its k-means would fail."""
-        told, _, _ = self._pipeline.clustering.filter_embeddings(embeddings, segmentations=self._binary(segmentations))
-        asked = max(bounds["num_speakers"] or 0, bounds["min_speakers"] or 0)
-        if asked <= len(told):
+        """Limit the bounds to the number of single-voice stretches, above which k-means would fail; report a change."""
+        stretches, _, _ = self._pipeline.clustering.filter_embeddings(
+            embeddings, segmentations=self._binary(segmentations)
+        )
+        requested = max(bounds["num_speakers"] or 0, bounds["min_speakers"] or 0)
+        if requested <= len(stretches):
             return bounds, []
-        event = f"{asked} speakers are asked for, and there are {len(told)} stretches of one voice to tell them by"
-        if len(told) < 2:  # nothing is then clustered
+        event = f"{requested} speakers were requested, but only {len(stretches)} stretches have a single voice"
+        if len(stretches) < 2:  # nothing is clustered then
             return bounds, [event]
-        return {name: value and min(value, len(told)) for name, value in bounds.items()}, [event]
+        return {name: value and min(value, len(stretches)) for name, value in bounds.items()}, [event]
 
 
 def _turns(annotation: Any) -> list[tuple[float, float, str]]:

@@ -1,16 +1,16 @@
-"""What a worker answers where it cannot do what is asked; the other side makes an error of the project of it."""
+"""A worker's refusal of a request, which the process that asked turns into an error of the project."""
 
 from typing import Literal
 
-Kind = Literal["language_unsupported", "model_missing", "device_unavailable", "invalid_setting", "failed"]
+Kind = Literal["language_unsupported", "model_missing", "invalid_setting", "failed"]
 
 
 class WorkerFailure(Exception):
-    """A failure with its mend.
+    """A failure with a message that says how to fix it.
 
     Args:
-        kind: which error the other side is to raise.
-        message: what, where, and the mend.
+        kind: selects the error that the process that asked raises.
+        message: what failed, where, and how to fix it.
     """
 
     def __init__(self, kind: Kind, message: str) -> None:

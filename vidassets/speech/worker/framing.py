@@ -1,4 +1,4 @@
-"""Messages between a process and its worker: a JSON header, then the raw bytes of arrays. Nothing is unpickled."""
+"""Messages between a process and its worker: a JSON header, then the raw bytes of arrays, without pickle."""
 
 import json
 import struct
@@ -13,14 +13,14 @@ _LENGTH = struct.Struct("!Q")
 
 @dataclass(frozen=True)
 class Message:
-    """Values that JSON can hold, and arrays by name."""
+    """Values that JSON can represent, and arrays by name."""
 
     values: dict[str, Any]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def write_message(stream: BinaryIO, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> None:
-    """One message, flushed."""
+    """Write one message and flush the stream."""
     solid = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
     described = [[name, array.dtype.str, list(array.shape)] for name, array in solid.items()]
     header = json.dumps({"values": values, "arrays": described}).encode()
@@ -31,7 +31,7 @@ def write_message(stream: BinaryIO, values: Mapping[str, Any], arrays: Mapping[s
 
 
 def read_message(stream: BinaryIO) -> Message | None:
-    """The next message; None where the stream ends, be it within one."""
+    """Return the next message; None if the stream ends, also within a message."""
     length = _exactly(stream, _LENGTH.size)
     header = None if length is None else _exactly(stream, _LENGTH.unpack(length)[0])
     if header is None:

@@ -1,18 +1,18 @@
-"""Imports of what the worker's interpreter is for."""
+"""Imports of the packages of the worker's interpreter."""
 
 import importlib
 import os
 import sys
 from types import ModuleType
 
-from .failure import WorkerFailure
+from vidassets.speech.worker.failure import WorkerFailure
 
 
 def imported(module: str) -> ModuleType:
-    """The module.
+    """Import a module.
 
     Raises:
-        WorkerFailure: it, or what it needs, is not installed here.
+        WorkerFailure: the module, or one that it imports, is not installed.
     """
     try:
         return importlib.import_module(module)

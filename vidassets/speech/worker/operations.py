@@ -1,4 +1,4 @@
-"""What a worker can be asked to do, and the models that it keeps for it."""
+"""The operations of a worker, and the models that it keeps loaded."""
 
 import json
 import os
@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from .framing import Message
+from vidassets.speech.worker.framing import Message
 
 Arrays = dict[str, np.ndarray]
 
 
 class Operations:
-    """Performs requests; a model is loaded at the first that needs it, and kept until the process ends."""
+    """Performs requests; a model is loaded by the first request that needs it, and kept until the process ends."""
 
     def __init__(self) -> None:
         self._models: dict[str, Any] = {}
 
     def perform(self, request: dict[str, Any], arrays: Arrays) -> Message:
-        """The answer to one request.
+        """Return the answer to a request.
 
         Args:
             request: `operation`, `model` (its settings) and `arguments`.
-            arrays: sound, mostly: float32 (N,) at 16 kHz.
+            arrays: usually sound, float32 (N,) at 16 kHz.
         """
         operation, settings, arguments = request["operation"], request["model"], request["arguments"]
         if operation == "echo":
@@ -39,8 +39,8 @@ class Operations:
 
 
 def _loaders() -> dict[str, Callable[..., Any]]:
-    from .activity import ActivityModel
-    from .diarization import DiarizationModel
-    from .recognition import RecognitionModel
+    from vidassets.speech.worker.activity import ActivityModel
+    from vidassets.speech.worker.diarization import DiarizationModel
+    from vidassets.speech.worker.recognition import RecognitionModel
 
     return {"activity": ActivityModel, "recognition": RecognitionModel, "diarization": DiarizationModel}

@@ -1,6 +1,6 @@
-"""Where sentences end: NLTK's Punkt, with its trained data where there is some, else with a few abbreviations.
+"""Data for sentence boundaries: NLTK's trained Punkt if it is installed, else a few abbreviations.
 
-WhisperX cuts what is said into sentences by data that NLTK would fetch from the network.
+WhisperX splits text into sentences with data that NLTK would download.
 """
 
 # pyright: reportMissingImports=false
@@ -9,13 +9,13 @@ WhisperX cuts what is said into sentences by data that NLTK would fetch from the
 import tempfile
 from pathlib import Path
 
-LANGUAGE = "english"  # whisperx takes this for every language that it has no name of the data for
+LANGUAGE = "english"  # whisperx uses this for every language whose data it has no name for
 ABBREVIATIONS = ("dr", "e.g", "etc", "i.e", "jr", "mr", "mrs", "ms", "no", "p.m", "a.m", "prof", "sr", "st", "vs")
 _EMPTY = ("collocations.tab", "sent_starters.txt", "ortho_context.tab")
 
 
 def provide_sentence_data(languages: dict[str, str], language: str) -> list[str]:
-    """Nothing where NLTK has the data of a language; else makes some, and says so.
+    """Write minimal data if NLTK has none for a language; return a note for people if so.
 
     Args:
         languages: NLTK's names by ISO 639-1.
@@ -30,12 +30,12 @@ def provide_sentence_data(languages: dict[str, str], language: str) -> list[str]
         root = Path(tempfile.mkdtemp(prefix="punkt-"))
         write_sentence_data(root / "tokenizers" / "punkt_tab" / name)
         nltk.data.path.append(str(root))
-        return [f"NLTK has no punkt_tab data for {name}: sentences are told by full stops and a few abbreviations"]
+        return [f"NLTK has no punkt_tab data for {name}: sentences end at full stops, except after a few abbreviations"]
     return []
 
 
 def write_sentence_data(folder: Path) -> None:
-    """The four files of an untrained Punkt."""
+    """Write the four files of an untrained Punkt."""
     folder.mkdir(parents=True)
     for name in _EMPTY:
         (folder / name).touch()

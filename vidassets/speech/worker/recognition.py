@@ -1,8 +1,8 @@
-"""What is said, and when each word is: WhisperX, one group of windows at a time.
+"""Text and word times by WhisperX, one group of windows at a time.
 
 Source: Bain, Huh, Han and Zisserman, "WhisperX: Time-accurate speech transcription of long-form audio", Interspeech
-2023. What is done differently: windows are cut by the process that asks, which holds the sound; this one never sees
-more than one group of them.
+2023. Done differently: windows are cut by the process that asks, which holds the sound; the worker never has more
+than one group of them.
 """
 
 # pyright: reportMissingImports=false
@@ -15,29 +15,30 @@ from typing import Any
 
 import numpy as np
 
-from .devices import device_name, resolve_device
-from .failure import WorkerFailure
-from .framing import Message
-from .installed import imported
-from .memory import FittingBatch, empty_cache
-from .word_alignment import Aligner
+from vidassets.devices import FittingBatch, device_name, empty_cache
+from vidassets.errors import DeviceUnavailable
+from vidassets.speech.worker.devices import MEMORY_TOO_SMALL, choose_device
+from vidassets.speech.worker.failure import WorkerFailure
+from vidassets.speech.worker.framing import Message
+from vidassets.speech.worker.installed import imported
+from vidassets.speech.worker.word_alignment import Aligner
 
 SAMPLE_RATE_HZ = 16_000
 
 
 class RecognitionModel:
-    """Whisper by faster-whisper, and the alignment models of the languages met.
+    """Whisper by faster-whisper, and the alignment models of the languages that occur.
 
     Args:
         model: folder of a CTranslate2 model, or its name on the hub.
         device: auto, cpu, cuda or cuda:N.
-        cpu_fallback: whether the CPU may stand in for a GPU that is missing or too small.
+        cpu_fallback: use the CPU if the GPU is missing or its memory too small.
         compute_type: as CTranslate2 names it.
-        batch_size: windows at once.
+        batch_size: windows per batch.
         threads: on the CPU.
-        beam_size: hypotheses that are kept.
-        alignment_models: folder or hub name by ISO 639-1, where not WhisperX's own choice.
-        cache_folder: where downloads are kept; None: where their libraries keep them.
+        beam_size: hypotheses that the decoder keeps.
+        alignment_models: folder or hub name by ISO 639-1, instead of WhisperX's default.
+        cache_folder: folder for downloads; None: that of each library.
     """
 
     def __init__(
@@ -58,29 +59,30 @@ class RecognitionModel:
         self._settings = {"compute_type": compute_type, "threads": threads, "beam_size": beam_size}
         self._name, self._cache_folder, self._cpu_fallback = model, cache_folder, cpu_fallback
         self._windows = _windows_given()
-        self._batch = FittingBatch(batch_size, "windows")
+        self._batch_size = batch_size
+        self._batch = FittingBatch("windows at once", MEMORY_TOO_SMALL.format("windows"))
         self._alignment_models = alignment_models
-        self._device, self._fallen_back = resolve_device(device, cpu_fallback)
+        self._device, self._fallen_back = choose_device(device, cpu_fallback)
         self._load()
 
     def describe(self, _arrays: dict[str, np.ndarray]) -> Message:
-        """The device and the batch really used, and each step by which they were lowered."""
+        """Return the device and batch size used, and each reduction of them."""
         return Message(
             {
                 "device": device_name(self._device),
                 "compute_type": self._pipeline.model.model.compute_type,
-                "batch_size": self._batch.size,
+                "batch_size": self._batch.size(self._batch_size),
                 "lowered": "; ".join(self._fallen_back + self._batch.steps),
             }
         )
 
     def detect_language(self, arrays: dict[str, np.ndarray]) -> Message:
-        """Which language it likely is, from the mean over some windows of speech.
+        """Detect the language, from the mean over some windows of speech.
 
         Args:
-            arrays: windows, each float32 (N,) of 30 s at most, by any name.
+            arrays: windows, each float32 (N,) of at most 30 s, by any name.
         Returns:
-            `language`, ISO 639-1, and its `probability`; null, and None, where the model knows English only.
+            `language`, ISO 639-1, and its `probability`; en and None if the model supports only English.
         """
         if not self._multilingual:
             return Message({"language": "en", "probability": None})
@@ -100,27 +102,27 @@ class RecognitionModel:
         hotwords: list[str],
         align: bool,
     ) -> Message:
-        """What is said in each window.
+        """Recognise the text of each window.
 
         Args:
-            arrays: windows, float32 (N,) each, of 30 s at most; their order is that of the answer.
+            arrays: windows, float32 (N,) each, of at most 30 s, in the order of the answer.
             language: ISO 639-1, of the sound.
             task: transcribe or translate.
-            initial_prompt: text that the decoder is to think went before.
-            hotwords: to expect.
-            align: whether words are to be aligned with the sound.
+            initial_prompt: text that the decoder treats as preceding the window.
+            hotwords: names and terms to expect.
+            align: align words with the sound.
         Returns:
-            `windows`: for each, its `text`, `confidence` and `sentences`, each with words whose times are seconds of
-            the window, null where they could not be aligned; no sentences where there was no alignment. `events`.
+            `windows`: for each, its `text`, `confidence` and, with alignment, `sentences` of words whose times are
+            seconds of the window, null if they could not be aligned. `events`.
         Raises:
-            WorkerFailure: the language or the task is not in this model.
+            WorkerFailure: the model does not support the language or the task.
         """
         self._check(language, task)
         steps_before = len(self._fallen_back + self._batch.steps)
         windows = list(arrays.values())
-        heard = self._transcribe(windows, language, task, initial_prompt, hotwords)
+        texts = self._transcribe(windows, language, task, initial_prompt, hotwords)
         events = (self._fallen_back + self._batch.steps)[steps_before:]
-        answers = [{"text": one["text"].strip(), "confidence": _confidence(one)} for one in heard]
+        answers = [{"text": text["text"].strip(), "confidence": _confidence(text)} for text in texts]
         if align:
             events += self._align(answers, windows, language)
         return Message({"windows": answers, "events": events})
@@ -129,7 +131,7 @@ class RecognitionModel:
         kind, _, index = self._device.partition(":")
         self._pipeline = imported("whisperx.asr").load_model(
             self._name,
-            kind,  # CTranslate2 knows "cuda" and an index, never "cuda:0"
+            kind,  # CTranslate2 takes "cuda" and an index, not "cuda:0"
             device_index=int(index or 0),
             compute_type=_compute_type(self._settings["compute_type"], kind, self._cpu_fallback),
             asr_options={"beam_size": self._settings["beam_size"]},
@@ -149,15 +151,17 @@ class RecognitionModel:
         )
 
         def run(batch_size: int) -> list[dict[str, Any]]:
-            # Both are passed: with a language alone, a pipeline that has another at hand raises ValueError.
+            # With a language but no task, a pipeline that was used with another language raises ValueError.
             return self._pipeline.transcribe(sound, batch_size=batch_size, language=language, task=task)["segments"]
 
         try:
-            return self._batch.attempt(run) if windows else []
-        except WorkerFailure:
+            return self._batch.attempt(self._batch_size, run) if windows else []
+        except DeviceUnavailable:
             if not self._cpu_fallback or self._device == "cpu":
                 raise
-        self._fallen_back.append(f"{self._device} does not hold one window: on the CPU, as the profile allows")
+        self._fallen_back.append(
+            f"The memory of {self._device} does not hold one window: the CPU is used, as the profile allows"
+        )
         self._device = "cpu"
         del self._pipeline, self._aligner
         empty_cache()
@@ -182,14 +186,14 @@ class RecognitionModel:
         if language not in known:
             raise WorkerFailure(
                 "language_unsupported",
-                f"{self._name} does not know the language {language!r}; it knows {', '.join(sorted(known))}.",
+                f"{self._name} does not support the language {language!r}, only {', '.join(sorted(known))}.",
             )
         if task == "translate" and not self._multilingual:
-            raise WorkerFailure("language_unsupported", f"{self._name} knows English only, and cannot translate.")
+            raise WorkerFailure("language_unsupported", f"{self._name} supports only English, and cannot translate.")
 
 
 def _windows_given() -> Any:
-    """What WhisperX takes for a voice activity model: it hands over windows that were found before."""
+    """Return a voice activity model for WhisperX that returns windows found earlier."""
     vad = imported("whisperx.vads.vad").Vad
 
     class WindowsGiven(vad):  # type: ignore[misc, valid-type]
@@ -199,7 +203,7 @@ def _windows_given() -> Any:
 
         def put(self, windows: list[np.ndarray]) -> np.ndarray:
             ends = np.cumsum([len(samples) for samples in windows])
-            # Half a sample on, so that seconds times rate never round down to the sample before.
+            # Plus half a sample, so that seconds times rate never round down to the previous sample.
             edges = (np.concatenate([[0], ends]) + 0.5) / SAMPLE_RATE_HZ
             self._spans = [{"start": start, "end": end} for start, end in itertools.pairwise(edges)]
             return np.concatenate([*windows, np.zeros(1, np.float32)])
@@ -219,10 +223,10 @@ def _windows_given() -> Any:
 
 
 def _compute_type(wanted: str, kind: str, cpu_fallback: bool) -> str:
-    """The compute type, float32 where a fallback to the CPU cannot have the one of the GPU.
+    """Return the compute type, or float32 if the CPU replaces a GPU and does not support it.
 
     Raises:
-        WorkerFailure: the device does not have it.
+        WorkerFailure: the device does not support it.
     """
     supported = imported("ctranslate2").get_supported_compute_types(kind)
     if wanted in supported or wanted in {"default", "auto"}:
@@ -231,12 +235,12 @@ def _compute_type(wanted: str, kind: str, cpu_fallback: bool) -> str:
         return "float32"
     raise WorkerFailure(
         "invalid_setting",
-        f"compute_type {wanted!r} is not to be had on {kind}; there are {', '.join(sorted(supported))}, "
-        "and `default` takes the usual one. Change it for speech_model in the profile.",
+        f"compute_type {wanted!r} is not supported on {kind}; supported are {', '.join(sorted(supported))}, and "
+        "`default`. Change it for speech_model in the profile.",
     )
 
 
-def _confidence(heard: dict[str, Any]) -> float | None:
-    """The geometric mean of its tokens' probabilities."""
-    value = heard.get("avg_logprob")
+def _confidence(text: dict[str, Any]) -> float | None:
+    """Return the geometric mean of the tokens' probabilities."""
+    value = text.get("avg_logprob")
     return None if value is None or not np.isfinite(value) else float(min(1.0, np.exp(value)))

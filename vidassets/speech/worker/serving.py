@@ -1,4 +1,4 @@
-"""A worker's loop: a request, its answer, until the input ends."""
+"""The loop of a worker, which answers requests until its input ends."""
 
 import os
 import queue
@@ -9,18 +9,19 @@ import traceback
 import warnings
 from typing import Any, BinaryIO
 
-from .failure import WorkerFailure
-from .framing import Message, read_message, write_message
-from .operations import Operations
+from vidassets.errors import DeviceUnavailable
+from vidassets.speech.worker.failure import WorkerFailure
+from vidassets.speech.worker.framing import Message, read_message, write_message
+from vidassets.speech.worker.operations import Operations
 
 
 def serve() -> None:
     """Answer requests; never returns.
 
-    The input's end is seen at once, also amid an inference: whoever asked is gone, and so is then this process.
+    A thread reads the input, so that the process exits as soon as the input ends, even during an inference.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks: it ends this one
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # telemetry is on unless this is set before the import
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which ends this one
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # telemetry is on by default; this must be set before the import
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     requests, answers = _pipes()
     waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -31,7 +32,7 @@ def serve() -> None:
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The pipes, taken off the standard streams: libraries print, and what they print goes to the error stream."""
+    """Take over the standard streams as pipes; what libraries print goes to the error stream instead."""
     requests, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -57,9 +58,11 @@ def _answer(answers: BinaryIO, operations: Operations, request: Message) -> None
         for warning in caught:
             print(warnings.formatwarning(warning.message, warning.category, warning.filename, warning.lineno))
         values, arrays = {"result": result.values}, result.arrays
+    except DeviceUnavailable as error:
+        values = {"failure": "device_unavailable", "message": str(error)}
     except WorkerFailure as failure:
         values = {"failure": failure.kind, "message": str(failure)}
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side is told
+    except Exception as error:  # noqa: BLE001 - every error is reported to the process that asks
         traceback.print_exc()
         values = {"failure": "failed", "message": f"{type(error).__name__}: {error}"}
     try:

@@ -1,4 +1,4 @@
-"""When each word is said, by wav2vec 2.0 models as WhisperX uses them."""
+"""Word times, by wav2vec 2.0 models as WhisperX uses them."""
 
 # pyright: reportMissingImports=false
 # (whisperx is in the worker's interpreter.)
@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from .installed import imported
-from .punkt import provide_sentence_data
+from vidassets.speech.worker.installed import imported
+from vidassets.speech.worker.punkt import provide_sentence_data
 
 SAMPLE_RATE_HZ = 16_000
 
 
 class Aligner:
-    """Alignment models, loaded when their language is met.
+    """Alignment models, loaded when their language first occurs.
 
     Args:
-        models: folder or hub name by ISO 639-1, where not WhisperX's own choice.
+        models: folder or hub name by ISO 639-1, instead of WhisperX's default.
         device: cpu or cuda:N.
-        cache_folder: where downloads are kept; None: where their libraries keep them.
+        cache_folder: folder for downloads; None: that of each library.
     """
 
     def __init__(self, models: dict[str, str], device: str, cache_folder: str | None) -> None:
@@ -28,16 +28,16 @@ class Aligner:
         self._notices: dict[str, list[str]] = {}
 
     def provide(self, language: str) -> list[str]:
-        """Make ready for a language; what a person should know of it, each time."""
+        """Load the model of a language if needed; return notes for people about it, each time."""
         if language not in self._notices:
             self._notices[language] = self._load(language)
         return self._notices[language]
 
     def sentences(self, text: str, samples: np.ndarray, language: str) -> list[dict[str, Any]]:
-        """Sentences of one window, with words and their times; empty where nothing could be aligned.
+        """Return the sentences of one window with word times; empty if nothing could be aligned.
 
         Args:
-            text: what is said in it.
+            text: of the window.
             samples: float32 (N,) at 16 kHz.
             language: one that `provide` was called with.
         """
@@ -48,16 +48,16 @@ class Aligner:
         aligned = imported("whisperx.alignment").align(whole, model, metadata, samples, self._device)
         words = [[_word(word) for word in sentence["words"]] for sentence in aligned["segments"]]
         return [
-            {"text": sentence["text"].strip(), "words": of_it}
-            for sentence, of_it in zip(aligned["segments"], words, strict=True)
-            if of_it
+            {"text": sentence["text"].strip(), "words": sentence_words}
+            for sentence, sentence_words in zip(aligned["segments"], words, strict=True)
+            if sentence_words
         ]
 
     def _load(self, language: str) -> list[str]:
         alignment = imported("whisperx.alignment")
         known = {**alignment.DEFAULT_ALIGN_MODELS_TORCH, **alignment.DEFAULT_ALIGN_MODELS_HF, **self._names}
         if language not in known:
-            return [f"there is no alignment model for {language!r}: its words' times are interpolated"]
+            return [f"no alignment model for {language!r}: word times are interpolated"]
         self._loaded[language] = alignment.load_align_model(
             language, self._device, model_name=self._names.get(language), model_dir=self._cache_folder
         )
@@ -65,7 +65,7 @@ class Aligner:
 
 
 def _word(word: dict[str, Any]) -> dict[str, Any]:
-    """Plain floats; `score` is null where WhisperX put the word between its neighbours."""
+    """Return plain floats; `score` is null if WhisperX placed the word between its neighbours."""
     times = {name: _plain(word.get(name)) for name in ("start", "end", "score")}
     return {"text": word["word"], "start_s": times["start"], "end_s": times["end"], "score": times["score"]}
 

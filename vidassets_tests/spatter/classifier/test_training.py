@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 import torch
 
+from vidassets.devices import resolve_device
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting, OneClassOnly, TrainingError
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
-from vidassets.spatter.classifier.training import Training, resolve_device, score_crops, train
+from vidassets.spatter.classifier.training import HOW_TO_FIX, Training, score_crops, train
 from vidassets_tests.spatter.classifier import killed_training
 from vidassets_tests.spatter.classifier.toy_crops import ToyCrops
 
@@ -217,13 +218,13 @@ def test_a_loss_that_runs_away_ends_the_training(tmp_path):
 @pytest.mark.parametrize("device", ["cuda:99", "cpu:1", "tpu"])
 def test_an_unknown_device_is_refused(device):
     with pytest.raises(DeviceUnavailable, match=f"{device}: .*Set device to auto or cpu"):
-        resolve_device(device)
+        resolve_device(device, HOW_TO_FIX, allow_mps=True)
 
 
 def test_auto_is_the_cpu_if_there_is_no_other_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert resolve_device("auto") == "cpu"
+    assert resolve_device("auto", HOW_TO_FIX, allow_mps=True) == "cpu"
 
 
 @pytest.mark.parametrize(

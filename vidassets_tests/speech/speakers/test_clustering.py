@@ -16,7 +16,7 @@ def same_partition(labels: np.ndarray, truth: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_two_voices_are_told_apart(seed):
+def test_two_voices_are_distinguished(seed):
     found = cluster_windows(scattered(TWO, seed), STRETCHES, SpeakerOptions(n_speakers=2))
     assert same_partition(found.labels, TWO)
 
@@ -27,7 +27,7 @@ def test_a_change_of_voice_within_a_stretch_is_found():
 
 
 @pytest.mark.parametrize("n_speakers", [1, 2, 3, 4])
-def test_the_number_of_unlike_voices_is_found(n_speakers):
+def test_the_number_of_dissimilar_voices_is_found(n_speakers):
     truth = np.repeat(np.arange(n_speakers), 40).tolist()
     found = cluster_windows(scattered(truth), np.array(truth), SpeakerOptions())
     assert found.n_speakers == n_speakers

@@ -17,19 +17,19 @@ def named(table: pl.DataFrame) -> list[tuple[str, str | None, str | None]]:
     return SpeakerNames.validate(table).select("speaker", "person", "source").rows()
 
 
-def test_the_likest_voice_gives_the_name():
+def test_the_most_similar_voice_gives_the_name():
     names = name_speakers("clip", speakers(S0=X, S1=Y), TURNS, BANK, decisions(), 0.7)
     assert named(names) == [("S0", "ada", "voice bank"), ("S1", "bea", "voice bank")]
 
 
-def test_below_the_threshold_there_is_no_name_but_the_likest_is_told():
+def test_below_the_threshold_there_is_no_name_but_the_most_similar_person_is_reported():
     names = name_speakers("clip", speakers(S0=NEAR_X), TURNS, BANK, decisions(), 0.81)
     assert named(names) == [("S0", None, None)]
     assert names.select("likest", "runner_up").row(0) == ("ada", "bea")
     assert names.select("similarity", "runner_up_similarity").row(0) == pytest.approx((0.8, 0.6))
 
 
-def test_of_two_speakers_like_one_person_only_the_likest_gets_the_name():
+def test_of_two_speakers_similar_to_one_person_only_the_more_similar_gets_the_name():
     names = name_speakers("clip", speakers(S0=NEAR_X, S1=X), TURNS, BANK, decisions(), 0.7)
     assert named(names) == [("S0", None, None), ("S1", "ada", "voice bank")]
 
@@ -45,20 +45,20 @@ def test_a_decided_name_is_not_given_to_another_by_the_voice_bank():
 
 
 def test_the_last_decision_on_a_speaker_counts():
-    told = decisions(("clip", 1.0, "cleo"), ("clip", 2.0, "dora"), ("other", 1.0, "eve"))
-    assert named(name_speakers("clip", speakers(S0=X), TURNS, BANK, told, 0.7)) == [("S0", "dora", "decision")]
+    decided = decisions(("clip", 1.0, "cleo"), ("clip", 2.0, "dora"), ("other", 1.0, "eve"))
+    assert named(name_speakers("clip", speakers(S0=X), TURNS, BANK, decided, 0.7)) == [("S0", "dora", "decision")]
 
 
 def test_a_decision_for_nobody_takes_the_name_away():
-    told = decisions(("clip", 1.0, "cleo"), ("clip", 1.0, None))
-    assert named(name_speakers("clip", speakers(S0=X), TURNS, BANK, told, 0.7)) == [("S0", None, "decision")]
+    decided = decisions(("clip", 1.0, "cleo"), ("clip", 1.0, None))
+    assert named(name_speakers("clip", speakers(S0=X), TURNS, BANK, decided, 0.7)) == [("S0", None, "decision")]
 
 
 @pytest.mark.parametrize("at_s", [pytest.param(4.5, id="two speak"), pytest.param(20.0, id="nobody speaks")])
 def test_a_decision_at_a_moment_that_is_not_one_speakers_names_nobody_and_is_reported(at_s):
-    told = decisions(("clip", at_s, "cleo"))
-    assert named(name_speakers("clip", speakers(S0=None), TURNS, bank(), told, 0.7)) == [("S0", None, None)]
-    assert unplaced_decisions("clip", TURNS, told)["person"].to_list() == ["cleo"]
+    decided = decisions(("clip", at_s, "cleo"))
+    assert named(name_speakers("clip", speakers(S0=None), TURNS, bank(), decided, 0.7)) == [("S0", None, None)]
+    assert unplaced_decisions("clip", TURNS, decided)["person"].to_list() == ["cleo"]
 
 
 def test_a_decision_outlives_a_new_numbering():
@@ -79,7 +79,7 @@ def test_a_person_is_the_mean_of_their_recordings():
 
 
 class PeakDirection:
-    """Describes a voice by its loudest and its softest sample."""
+    """An encoder that describes a voice by its highest and its lowest sample."""
 
     def identity(self) -> dict[str, str]:
         return {"model": "net"}

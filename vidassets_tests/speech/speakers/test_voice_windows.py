@@ -7,12 +7,12 @@ from vidassets.errors import EmbeddingMismatch, SpeechError
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
 from vidassets.speech.speakers import voice_windows as module
 from vidassets.speech.speakers.voice_encoder import EMBEDDING_SIZE, mel_spectrogram
-from vidassets.speech.speakers.voice_windows import VoiceWindows, embed_samples, embed_windows, sounding
+from vidassets.speech.speakers.voice_windows import VoiceWindows, embed_samples, embed_windows, without_silence
 from vidassets_tests.speech.speakers.voices import activity, buzz
 
 
 class BandShares:
-    """An encoder without a network: what share of the power each mel band has."""
+    """An encoder without a network: the share of the power in each mel band."""
 
     def embeddings(self, spectrograms: np.ndarray) -> np.ndarray:
         power = np.pad(spectrograms.sum(axis=1), ((0, 0), (0, EMBEDDING_SIZE - spectrograms.shape[2])))
@@ -39,19 +39,19 @@ def test_the_spectrogram_is_librosas():
     np.testing.assert_allclose(mel_spectrogram(samples), theirs, rtol=2e-4, atol=1e-7)
 
 
-def test_silent_ends_and_holes_of_a_stretch_are_left_out():
+def test_silent_ends_and_gaps_of_a_stretch_are_left_out():
     samples = np.concatenate([silence(0.3), buzz(120, 700, 1.0), silence(0.5), buzz(120, 700, 1.0), silence(0.3)])
-    spans = sounding(read(samples), 0.0, 3.1)
+    spans = without_silence(read(samples), 0.0, 3.1)
     assert [pytest.approx(span, abs=0.021) for span in spans] == [(0.3, 1.3), (1.8, 2.8)]
 
 
-def test_a_short_hole_is_no_end_of_a_stretch():
+def test_a_short_gap_does_not_end_a_stretch():
     samples = np.concatenate([buzz(120, 700, 1.0), silence(0.1), buzz(120, 700, 1.0)])
-    assert sounding(read(samples), 0.0, 2.1) == [pytest.approx((0.0, 2.1))]
+    assert without_silence(read(samples), 0.0, 2.1) == [pytest.approx((0.0, 2.1))]
 
 
-def test_a_silent_stretch_does_not_sound():
-    assert sounding(read(silence(2.0)), 0.0, 2.0) == []
+def test_a_silent_stretch_has_no_parts():
+    assert without_silence(read(silence(2.0)), 0.0, 2.0) == []
 
 
 def test_windows_stand_for_a_tenth_of_a_second_of_their_stretch(tmp_path):
@@ -62,10 +62,10 @@ def test_windows_stand_for_a_tenth_of_a_second_of_their_stretch(tmp_path):
 
 def test_times_are_on_the_clips_clock(tmp_path):
     samples = np.concatenate([buzz(120, 700, 2.0), buzz(240, 1500, 2.0)])
-    here = embed_windows(sound(tmp_path, samples), activity((1.0, 3.0)), BandShares(), "net")
-    there = embed_windows(sound(tmp_path, samples, 90.0), activity((91.0, 93.0)), BandShares(), "net")
-    assert there.stretch_s.tolist() == [[91.0, 93.0]]
-    assert np.array_equal(here.embedding, there.embedding)
+    at_zero = embed_windows(sound(tmp_path, samples), activity((1.0, 3.0)), BandShares(), "net")
+    later = embed_windows(sound(tmp_path, samples, 90.0), activity((91.0, 93.0)), BandShares(), "net")
+    assert later.stretch_s.tolist() == [[91.0, 93.0]]
+    assert np.array_equal(at_zero.embedding, later.embedding)
 
 
 def test_groups_and_blocks_do_not_change_the_windows(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_groups_and_blocks_do_not_change_the_windows(tmp_path, monkeypatch):
     np.testing.assert_allclose(whole.embedding, parted.embedding, atol=1e-3)
 
 
-def test_each_channel_is_heard_apart(tmp_path):
+def test_channels_are_processed_separately(tmp_path):
     both = np.stack([buzz(120, 700, 2.0), buzz(240, 1500, 2.0)])
     stretches = activity((0.0, 2.0)).vstack(activity((0.0, 2.0), channel=1))
     made = embed_windows(sound(tmp_path, both), stretches, BandShares(), "net")
@@ -105,7 +105,7 @@ def test_stored_windows_of_another_model_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("stored", [pytest.param(b"", id="empty"), pytest.param(b"PK\x03\x04 torn", id="torn")])
-def test_what_is_no_store_of_windows_is_refused(stored):
+def test_bytes_that_are_not_stored_windows_are_refused(stored):
     with pytest.raises(SpeechError, match="clip"):
         VoiceWindows.from_bytes("clip", stored, "net")
 
@@ -118,5 +118,5 @@ def test_a_voice_does_not_depend_on_its_loudness():
 
 
 def test_silence_has_no_voice():
-    with pytest.raises(SpeechError, match="silence"):
+    with pytest.raises(SpeechError, match="no speech"):
         embed_samples(silence(1.0), BandShares())

@@ -58,7 +58,7 @@ def test_stretches_are_on_the_clock_of_the_scores():
     assert table.select("start_s", "end_s").row(0) == pytest.approx((100.5, 100.8))
 
 
-def test_channels_are_counted_and_cut_apart():
+def test_channels_are_numbered_and_cut_separately():
     both = pl.concat([scored([0, 0.9], channel=1), scored([0.9, 0, 0.9], channel=0)])
     table = find_speech("talk", both, threshold=0.5, min_silence_s=0, min_speech_s=0, pad_s=0)
     assert SpeechActivity.validate(table).select("channel", "stretch").rows() == [(0, 0), (0, 1), (1, 0)]

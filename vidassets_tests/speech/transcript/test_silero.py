@@ -72,7 +72,7 @@ def test_scores_are_on_the_clips_clock_and_end_with_the_sound(network, voice, tm
     assert table["end_s"][-2:].to_list() == pytest.approx([-2.5 + 39 * 0.032, sound.end_s])
 
 
-def test_channels_are_scored_apart(network, voice, tmp_path):
+def test_channels_are_scored_separately(network, voice, tmp_path):
     samples = np.stack([np.zeros(48_000, np.float32), voice[:48_000]])
     table = score_speech("talk", recording(tmp_path, samples), network, "silero-vad")
     highest = SpeechScores.validate(table).group_by("channel", maintain_order=True).max()

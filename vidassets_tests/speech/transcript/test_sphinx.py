@@ -5,18 +5,18 @@ import pytest
 from vidassets.media.sound import Sound
 from vidassets.resources.packages import package_path
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechActivity
-from vidassets.speech.transcript.sphinx import DecodedWord, Decoder, SphinxDecoder, recognize_stretches
+from vidassets.speech.transcript.sphinx import DecodedWord, SphinxDecoder, WordDecoder, recognize_stretches
 from vidassets_tests.speech.recordings import FIRST_SENTENCE, recording, spoken, truth
 
 
 class Metronome:
-    """Hears a word in every second that is not silent, from 0.2 s to 0.6 s, and notes how much it was given."""
+    """A decoder that returns a word from 0.2 s to 0.6 s of every second that is not silent, and notes its inputs."""
 
     def __init__(self) -> None:
-        self.heard_s: list[float] = []
+        self.decoded_s: list[float] = []
 
     def words(self, samples: np.ndarray) -> list[DecodedWord]:
-        self.heard_s.append(len(samples) / 16000)
+        self.decoded_s.append(len(samples) / 16000)
         seconds = range(-(-len(samples) // 16000))
         return [DecodedWord("tick", at + 0.2, at + 0.6) for at in seconds if samples[at * 16000 :][:16000].any()]
 
@@ -31,7 +31,7 @@ def active(*spans: tuple[float, float], channel: int = 0) -> pl.DataFrame:
     return SpeechActivity.validate(pl.DataFrame(rows, schema=SpeechActivity.create_empty().schema, orient="row"))
 
 
-def tables(sound: Sound, activity: pl.DataFrame, decoder: Decoder, longest_s: float = 30.0):
+def tables(sound: Sound, activity: pl.DataFrame, decoder: WordDecoder, longest_s: float = 30.0):
     segments, words = recognize_stretches("talk", sound, activity, decoder, longest_s, "drawn")
     return RecognizedSegments.validate(segments), RecognizedWords.validate(words)
 
@@ -66,15 +66,15 @@ def test_a_stretch_without_a_word_is_no_segment(tmp_path):
     assert (len(segments), len(words)) == (1, 1)
 
 
-def test_a_long_stretch_is_heard_in_parts_that_are_cut_where_it_is_quietest(tmp_path):
+def test_a_long_stretch_is_decoded_in_parts_cut_where_it_is_quietest(tmp_path):
     samples = loud(22)
     samples[8 * 16000 : 8 * 16000 + 1600] = 0
     metronome = Metronome()
     segments, _ = tables(recording(tmp_path, samples), active((0, 22)), metronome, longest_s=10)
-    assert metronome.heard_s[0] == pytest.approx(8.05, abs=0.01)
-    assert max(metronome.heard_s) <= 10
-    assert sum(metronome.heard_s) == pytest.approx(22, abs=0.001)
-    assert len(segments) == len(metronome.heard_s)
+    assert metronome.decoded_s[0] == pytest.approx(8.05, abs=0.01)
+    assert max(metronome.decoded_s) <= 10
+    assert sum(metronome.decoded_s) == pytest.approx(22, abs=0.001)
+    assert len(segments) == len(metronome.decoded_s)
 
 
 def test_segments_of_all_channels_are_counted_in_order_of_time(tmp_path):
@@ -90,7 +90,7 @@ def test_no_speech_makes_empty_tables(tmp_path):
     assert (len(segments), len(words)) == (0, 0)
 
 
-def test_the_sample_sentence_is_heard_with_its_words_in_time(sphinx, tmp_path):
+def test_the_sample_sentence_is_recognised_with_word_times(sphinx, tmp_path):
     segments, words = tables(recording(tmp_path, spoken(0, 4.5)), active((0.3, 4.0)), sphinx)
     true = [row for row in truth()["words"] if row["sentence"] == 0]
     np.testing.assert_allclose(words["start_s"], [row["start_s"] for row in true], atol=0.1)
@@ -111,11 +111,11 @@ def test_the_sample_sentence_is_heard_with_its_words_in_time(sphinx, tmp_path):
         pytest.param(np.zeros(100, np.float32), id="less than a frame"),
     ],
 )
-def test_where_there_is_nothing_to_hear_there_are_no_words(sphinx, samples):
+def test_sound_without_speech_has_no_words(sphinx, samples):
     assert sphinx.words(samples) == []
 
 
-def test_what_was_heard_before_changes_nothing(sphinx):
+def test_earlier_utterances_change_nothing(sphinx):
     sentence, noise = spoken(0.3, 4.0), 0.3 * np.random.default_rng(7).standard_normal(32000).astype(np.float32)
     first = sphinx.words(sentence)
     sphinx.words(noise)

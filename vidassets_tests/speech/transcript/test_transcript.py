@@ -24,7 +24,7 @@ def recognized(*segments: list[Word], channels: list[int] | None = None, texts: 
         }
         for index, words in enumerate(segments)
     ]
-    of_words = [
+    word_rows = [
         {
             "clip": "talk",
             "word_index": at,
@@ -39,7 +39,7 @@ def recognized(*segments: list[Word], channels: list[int] | None = None, texts: 
     ]
     return (
         RecognizedSegments.validate(pl.DataFrame(rows, schema=RecognizedSegments.create_empty().schema)),
-        RecognizedWords.validate(pl.DataFrame(of_words, schema=RecognizedWords.create_empty().schema)),
+        RecognizedWords.validate(pl.DataFrame(word_rows, schema=RecognizedWords.create_empty().schema)),
     )
 
 
@@ -48,7 +48,7 @@ def turns(*spans: tuple[float, float, str]) -> pl.DataFrame:
     return SpeakerTurns.validate(pl.DataFrame(rows, schema=SpeakerTurns.create_empty().schema, orient="row"))
 
 
-def told(tables: tuple[pl.DataFrame, pl.DataFrame], *spans: tuple[float, float, str], **settings: float):
+def attributed(tables: tuple[pl.DataFrame, pl.DataFrame], *spans: tuple[float, float, str], **settings: float):
     segments, words = attribute_words("talk", *tables, turns(*spans), **settings)
     return Transcript.validate(segments), TranscriptWords.validate(words)
 
@@ -72,18 +72,18 @@ def said(segments: pl.DataFrame) -> list[tuple[str | None, str]]:
         pytest.param((1.0, 2.0), [], None, id="no turns"),
     ],
 )
-def test_a_word_is_its_speakers_whose_turn_holds_most_of_it_or_is_nearest(word, spans, speaker):
-    segments, words = told(recognized([("word", *word)]), *spans)
+def test_a_word_belongs_to_the_turn_that_overlaps_most_or_is_nearest(word, spans, speaker):
+    segments, words = attributed(recognized([("word", *word)]), *spans)
     assert (segments["speaker"].to_list(), words["speaker"].to_list()) == ([speaker], [speaker])
 
 
 def test_how_near_a_turn_must_be_is_a_setting():
-    assert said(told(recognized([("word", 1, 2)]), (0, 0.5, "S0"), nearest_s=0.5)[0]) == [("S0", "word")]
+    assert said(attributed(recognized([("word", 1, 2)]), (0, 0.5, "S0"), nearest_s=0.5)[0]) == [("S0", "word")]
 
 
 def test_a_segment_is_split_where_the_speaker_changes():
     tables = recognized([("who", 0, 1), ("goes", 1, 2), ("me", 2.5, 3)], [("oh", 5, 6)])
-    segments, words = told(tables, (0, 2, "S0"), (2, 3, "S1"), (5, 6, "S1"))
+    segments, words = attributed(tables, (0, 2, "S0"), (2, 3, "S1"), (5, 6, "S1"))
     assert said(segments) == [("S0", "who goes"), ("S1", "me"), ("S1", "oh")]
     assert segments.select("start_s", "end_s").rows() == [(0, 2), (2.5, 3), (5, 6)]
     assert words.select("segment_index", "text", "speaker").rows() == [
@@ -95,7 +95,9 @@ def test_a_segment_is_split_where_the_speaker_changes():
 
 
 def test_a_speaker_who_comes_back_within_a_segment_has_two():
-    segments, _ = told(recognized([("a", 0, 1), ("b", 1, 2), ("c", 2, 3)]), (0, 1, "S0"), (1, 2, "S1"), (2, 3, "S0"))
+    segments, _ = attributed(
+        recognized([("a", 0, 1), ("b", 1, 2), ("c", 2, 3)]), (0, 1, "S0"), (1, 2, "S1"), (2, 3, "S0")
+    )
     assert said(segments) == [("S0", "a"), ("S1", "b"), ("S0", "c")]
 
 
@@ -108,37 +110,39 @@ def test_a_speaker_who_comes_back_within_a_segment_has_two():
     ],
 )
 def test_the_parts_of_a_segment_are_spaced_as_its_text_is(text, parts):
-    segments, _ = told(recognized([("你", 0, 1), ("好", 1, 2), ("吗", 2, 3)], texts=[text]), (0, 2, "S0"), (2, 3, "S1"))
+    segments, _ = attributed(
+        recognized([("你", 0, 1), ("好", 1, 2), ("吗", 2, 3)], texts=[text]), (0, 2, "S0"), (2, 3, "S1")
+    )
     assert segments["text"].to_list() == parts
 
 
 def test_a_segment_of_one_speaker_keeps_its_text_and_times_whole():
     segments, words = recognized([("one", 1, 2)], texts=["One!"])
     wider = segments.with_columns(start_s=pl.lit(0.5), end_s=pl.lit(2.5))
-    (row,) = told((wider, words), (0, 3, "S0"))[0].to_dicts()
+    (row,) = attributed((wider, words), (0, 3, "S0"))[0].to_dicts()
     assert (row["text"], row["start_s"], row["end_s"]) == ("One!", 0.5, 2.5)
 
 
 def test_a_segment_whose_words_have_no_times_is_attributed_as_a_whole():
     segments, words = recognized([("one", 1, 2)])
-    assert said(told((segments, words.clear()), (0, 3, "S1"))[0]) == [("S1", "one")]
+    assert said(attributed((segments, words.clear()), (0, 3, "S1"))[0]) == [("S1", "one")]
 
 
-def test_with_a_channel_per_person_words_are_the_channels_persons_also_while_another_speaks():
+def test_with_a_person_per_channel_words_belong_to_the_person_of_their_channel():
     tables = recognized([("hello", 0, 1), ("there", 1, 2)], [("yes", 1.2, 1.8)], [("indeed", 3, 4)], channels=[0, 1, 1])
-    segments, words = told(tables, (0, 2, "S0"), (3, 4, "S1"))
+    segments, words = attributed(tables, (0, 2, "S0"), (3, 4, "S1"))
     assert said(segments) == [("S0", "hello there"), ("S1", "yes"), ("S1", "indeed")]
     assert words["text"].to_list() == ["hello", "there", "yes", "indeed"]
 
 
 def test_two_channels_are_never_one_person():
     tables = recognized([("hello", 0, 3)], [("echo", 1, 2)], channels=[0, 1])
-    assert said(told(tables, (0, 3, "S0"), (5, 6, "S1"))[0]) == [("S0", "hello"), (None, "echo")]
+    assert said(attributed(tables, (0, 3, "S0"), (5, 6, "S1"))[0]) == [("S0", "hello"), (None, "echo")]
 
 
 def test_words_and_segments_are_counted_in_order_of_time():
     tables = recognized([("a", 0, 1), ("d", 3, 4)], [("b", 1, 2), ("c", 2, 3)], channels=[0, 1])
-    segments, words = told(tables, (0, 1, "S0"), (1, 3, "S1"), (3, 4, "S0"))
+    segments, words = attributed(tables, (0, 1, "S0"), (1, 3, "S1"), (3, 4, "S0"))
     assert words.select("word_index", "segment_index", "text").rows() == [
         (0, 0, "a"),
         (1, 1, "b"),
@@ -149,7 +153,7 @@ def test_words_and_segments_are_counted_in_order_of_time():
 
 
 def test_what_the_recognition_says_of_a_segment_is_kept_in_its_parts():
-    segments, words = told(recognized([("a", 0, 1), ("b", 1, 2)]), (0, 1, "S0"), (1, 2, "S1"))
+    segments, words = attributed(recognized([("a", 0, 1), ("b", 1, 2)]), (0, 1, "S0"), (1, 2, "S1"))
     assert segments.select("language", "quality", "model", "confidence").unique().rows() == [
         ("en", "draft", "drawn", None)
     ]
@@ -157,5 +161,5 @@ def test_what_the_recognition_says_of_a_segment_is_kept_in_its_parts():
 
 
 def test_no_words_make_an_empty_transcript():
-    segments, words = told(recognized(), (0, 1, "S0"))
+    segments, words = attributed(recognized(), (0, 1, "S0"))
     assert (len(segments), len(words)) == (0, 0)
