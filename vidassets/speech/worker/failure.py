@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Kind = Literal["language_unsupported", "model_missing", "invalid_setting", "failed"]
+FailureKind = Literal["language_unsupported", "model_missing", "invalid_setting", "failed"]
 
 
 class WorkerFailure(Exception):
@@ -13,6 +13,6 @@ class WorkerFailure(Exception):
         message: what failed, where, and how to fix it.
     """
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
         self.kind = kind
