@@ -116,8 +116,8 @@ def _parts_of_groups(sizes: Sequence[float]) -> _Assignment:
     empty, parts = list(PARTS), []
     for index, size in enumerate(sizes):
         # Once there are only as many groups left as empty parts, choose among the empty parts.
-        candidates = empty if len(sizes) - index <= len(empty) else PARTS
-        part = max(candidates, key=lambda candidate: lacks[candidate])
+        candidates = list(empty if len(sizes) - index <= len(empty) else PARTS)
+        part = max(candidates, key=lacks.__getitem__)
         lacks[part] -= size
         empty = [other for other in empty if other != part]
         parts.append(part)
