@@ -8,11 +8,13 @@ KIND ?= clip
 VIDEOS ?=
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
 # Exit code 1 of `add` means that some files were refused; the others are processed.
 ADD := $(BIN)/vidassets add
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui doctor test speech test-speech lint format samples benchmarks clean
+.PHONY: help run ui doctor test check speech test-speech lint lint-types lint-rest words format samples benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -33,9 +35,11 @@ ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on http://l
 doctor: $(VENV)/.run ## check that this machine can run the profile
 	@$(BIN)/vidassets doctor
 
-test: $(VENV)/.test ## what CI runs: lint, types, layers, tests
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+test: lint ## what CI runs: lint, types, layers, all tests; WORKERS=2 processes
+	@$(PYTEST)
+
+check: lint ## before every commit: lint, types, layers, the tests that start no run and no process
+	@$(PYTEST) -m "not starts_runs"
 
 speech: $(SPEECH)/.made ## create the environment of the profile gpu-speech: WhisperX and pyannote, about 8 GB
 
@@ -43,11 +47,19 @@ test-speech: $(VENV)/.test $(SPEECH)/.made ## test WhisperX and pyannote on tiny
 	@VIDASSETS_SPEECH_PYTHON=$(abspath $(SPEECH))/bin/python $(BIN)/python -m pytest vidassets_tests/speech_production
 
 lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
+	@$(MAKE) --no-print-directory --jobs 2 lint-types lint-rest
+
+lint-types:
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+lint-rest:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
+
+words: $(VENV)/.test ## words and names that have a plainer one
+	@$(BIN)/python tools/plain_words.py
 
 format: $(VENV)/.test ## format, and fix what ruff can
 	@$(BIN)/ruff format .

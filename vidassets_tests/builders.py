@@ -1,7 +1,8 @@
-"""What tests of the whole make: small films, and a deployment of their own to command."""
+"""Small films, and a deployment in a folder that a test commands as a person does."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ from vidassets.storage.store import ArtifactStore
 from vidassets_tests.shots.films import scene
 
 CLIP_ASSETS = ["raw_clip", "shot_scores", "shots", "frames", "frame_descriptions", "description_document"]
+DESCRIBED = ["frame_descriptions", "description_document"]
+# `--select` of the assets above: a quarter of the work of a run over all assets.
+VIDEO = ",".join(CLIP_ASSETS)
 FILM_SIZE = (160, 90)
 FILM_RATE = 10
 
@@ -86,8 +90,14 @@ class Home:
     def store(self) -> ArtifactStore:
         return ArtifactStore(self.path / "data")
 
+    def copy(self, path: Path) -> "Home":
+        """Copy the artifacts and the instance to another folder; the copy's clips are the same video files."""
+        for folder in ("data", "dagster"):
+            shutil.copytree(self.path / folder, path / folder)
+        return Home(path)
+
     def profile(self, text: str) -> None:
-        """Put a profile of its own in force, on top of the cheap one."""
+        """Use a profile of these settings, on top of the cheap one."""
         path = self.path / "test.yaml"
         path.write_text(f"extends: {PROFILES / 'cpu-low-power.yaml'}\n{text}\n")
         self.environment["VIDASSETS_PROFILE"] = str(path)
@@ -120,10 +130,10 @@ class Home:
         with self.deployment() as deployment:
             return _events(deployment)
 
-    def look(self) -> "Look":
-        """All of it at once."""
+    def look(self, select: str = "") -> "Look":
+        """Return events, runs, and the states of the selected assets, or of all."""
         with self.deployment() as deployment:
-            return Look(_events(deployment), deployment.instance.get_runs_count(), _states(deployment))
+            return Look(_events(deployment), deployment.instance.get_runs_count(), _states(deployment, select))
 
     def partitions(self) -> dict[str, list[str]]:
         """Keys of each partition set that has some."""
@@ -165,9 +175,11 @@ def _events(deployment: Deployment) -> dict[tuple[str, str], int]:
     return {(asset, clip): made.storage_id for asset in CLIP_ASSETS for clip, made in _made(deployment, asset).items()}
 
 
-def _states(deployment: Deployment) -> dict[tuple[str, str], str]:
-    board = deployment.workload(deployment.instance.get_dynamic_partitions("clips")).board()
-    return {cell: str(one.state) for cell, one in board.cells.items() if str(one.state) != "up to date"}
+def _states(deployment: Deployment, select: str = "") -> dict[tuple[str, str], str]:
+    clips = deployment.instance.get_dynamic_partitions("clips")
+    board = deployment.workload(clips, select.split(",") if select else ()).board()
+    states = {cell: str(found.state) for cell, found in board.cells.items()}
+    return {cell: state for cell, state in states.items() if state != "up to date"}
 
 
 def _made(deployment: Deployment, asset: str) -> dict[str, Made]:
@@ -175,6 +187,11 @@ def _made(deployment: Deployment, asset: str) -> dict[str, Made]:
     return latest(deployment.instance, dg.AssetKey(asset), clips)
 
 
+def flat(text: str) -> str:
+    """Return text that was folded at the width of a terminal as one line."""
+    return " ".join(text.split())
+
+
 def reasons(work: Workload) -> dict[str, str]:
-    """Of every asset over all clips that waits or lacks something, why."""
+    """Return why each asset over all clips waits, or what it lacks."""
     return {name: cell.reason for name, cell in work.unfinished().items()}

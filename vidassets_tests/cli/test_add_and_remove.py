@@ -1,0 +1,61 @@
+"""Clips are added to a deployment and taken out of it."""
+
+from pathlib import Path
+
+from vidassets_tests.builders import Home, film
+
+
+def test_add_as_json_has_keys_by_what_became_of_them_and_refusals_by_uri(worked: Home, tmp_path: Path):
+    other = film(tmp_path / "a.mp4")
+    said = worked.command("add", str(tmp_path), str(worked.videos), "--json")
+    assert said.code == 1
+    assert set(said.json) == {"added", "replaced", "moved", "unchanged", "refused"}
+    assert said.json["unchanged"] == ["a", "b"]
+    assert list(said.json["refused"]) == [str(other)]
+
+
+def test_remove_as_json_has_the_keys_and_what_became_of_artifacts(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("remove", "a", "--json")
+    assert (said.code, said.json) == (0, {"removed": ["a"], "artifacts": "kept"})
+
+
+def test_remove_keeps_artifacts_and_adding_again_finds_all_up_to_date(worked: Home, finished: Home):
+    assert finished.command("remove", "a").out == "a: taken out; artifacts kept\n"
+    assert finished.partitions() == {"clips": ["b"]}
+    assert finished.store.exists("frames", "a")
+    finished.command("add", str(worked.videos))
+    assert finished.partitions() == {"clips": ["b", "a"]}
+    assert finished.states() == {}
+
+
+def test_remove_with_artifacts_deletes_all_of_that_clip_and_nothing_of_another(worked: Home, finished: Home):
+    data = finished.path / "data"
+    assert {path.stem for path in data.rglob("*") if path.is_file()} >= {"a", "b"}
+    finished.command("remove", "a", "--artifacts")
+    assert list(data.rglob("a.*")) == []
+    assert finished.states() == {}
+    assert (worked.videos / "a.mp4").exists()
+
+
+def test_an_episode_is_in_both_sets_and_is_listed_as_one(home: Home):
+    film(home.videos / "show" / "S1" / "E2" / "episode.mp4")
+    film(home.videos / "c.mp4")
+    home.command("add", str(home.videos / "show" / ".."), "--kind", "episode")
+    assert home.partitions() == {"clips": ["c", "show-s01e02"], "episodes": ["c", "show-s01e02"]}
+    assert [row["kind"] for row in home.command("status", "--json").json] == ["episode", "episode"]
+
+
+def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):
+    film(home.videos / "a.mp4")
+    assert home.command("add", str(home.videos), str(home.path / "none")).code == 2
+    assert home.partitions() == {}
+
+
+def test_a_store_that_cannot_be_written_ends_with_2_and_registers_nothing(home: Home):
+    film(home.videos / "a.mp4")
+    said = home.command("add", str(home.videos), VIDASSETS__STORE__ROOT="/dev/null/data")
+    assert said.code == 2
+    assert "/dev/null/data" in said.err
+    assert home.partitions() == {}

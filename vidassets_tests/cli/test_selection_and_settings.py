@@ -1,0 +1,78 @@
+"""Which assets, clips and settings a run uses."""
+
+from vidassets_tests.builders import VIDEO, Home, changed, film, flat
+
+
+def test_a_selection_makes_these_assets_and_counts_only_their_state(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run", "--select", "raw_clip, shot_scores")
+    assert said.code == 0
+    assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores"]}
+    assert home.command("run", "--select", "shots+").code == 0
+    assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores", "shots"]}
+
+
+def test_a_selection_without_its_inputs_fails_and_names_the_command_that_makes_them(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run", "--select", "shots")
+    assert said.code == 1
+    assert "`vidassets run --select" in said.out
+
+
+def test_launch_settings_join_the_settings_of_the_profile(home: Home):
+    home.profile("assets: {frames: {max_side_px: 80}}")
+    film(home.videos / "a.mp4", (1.0,))
+    home.command("add", str(home.videos))
+    words = ("run", "--select", "*frames", "--set", "frames.interval_s=0.5")
+    assert home.command(*words).code == 0
+    assert home.table("frames", "a")["width"].to_list() == [80, 80]
+    assert "nothing to do" in home.command(*words).out
+
+
+def test_a_variable_of_the_environment_stands_above_the_profile(worked: Home):
+    stale = worked.states(VIDASSETS__FRAMES__INTERVAL_S="5")
+    assert stale == {("frames", "a"): "stale", ("frames", "b"): "stale"}
+    assert worked.states() == {}
+
+
+def test_frames_at_shot_midpoints_are_asked_for_in_the_profile(home: Home):
+    home.profile("assets: {frames: {at_shot_midpoints: true, interval_s: 10}}")
+    film(home.videos / "a.mp4", (1.0, 0.7), place=1)
+    home.command("add", str(home.videos))
+    assert home.command("run", "--select", VIDEO).code == 0
+    frames, shots = home.table("frames", "a"), home.table("shots", "a")
+    midpoints = frames.filter(reason="shot_midpoint")["pts_s"].to_list()
+    assert midpoints == shots["representative_s"].to_list()
+    home.profile("assets: {frames: {at_shot_midpoints: true}, shots: {min_length_s: 1.5}}")
+    assert home.command("run", "--select", VIDEO).code == 0
+    assert home.table("frames", "a").filter(reason="shot_midpoint").height == 1
+
+
+def test_frames_at_shot_midpoints_are_refused_at_launch_and_the_profile_is_named(worked: Home):
+    said = worked.command("run", "--set", "frames.at_shot_midpoints=true")
+    assert (said.code, worked.states()) == (2, {})
+    assert "set it in the profile (assets: frames: at_shot_midpoints: true), not at launch" in flat(said.err)
+
+
+def test_videos_named_to_run_are_added_and_worked_on_alone(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    other = film(home.path / "elsewhere" / "b.mp4")
+    said = home.command("run", str(other), "--kind", "clip", "--select", "raw_clip", "--json")
+    assert (said.code, [row["clip"] for row in said.json]) == (0, ["b"])
+    assert changed({}, home.events()) == {"b": ["raw_clip"]}
+    again = home.command("run", str(other), "--select", "raw_clip")
+    assert "nothing to do" in again.out
+
+
+def test_what_run_cannot_add_is_refused_and_the_rest_is_done(home: Home):
+    film(home.videos / "a.mp4")
+    for name in ("b.mp4", "b.mkv"):
+        (home.videos / name).write_bytes(b"of one key")
+    said = home.command("run", str(home.videos), "--select", "raw_clip", "--json")
+    assert (said.code, [row["clip"] for row in said.json]) == (1, ["a"])
+    assert "would share the key 'b'" in flat(said.err)
+    both = home.command("run", str(home.videos), "--clips", "a")
+    assert (both.code, "either the one or the other" in flat(both.err)) == (2, True)
