@@ -38,8 +38,8 @@ doctor: $(VENV)/.run ## check that this machine can run the profile
 test: lint ## what CI runs: lint, types, layers, all tests; WORKERS=2 processes
 	@$(PYTEST)
 
-check: lint ## before every commit: lint, types, layers, the tests that start no run and no process
-	@$(PYTEST) -m "not starts_runs"
+check: lint ## before every commit: lint, types, layers, tests without Dagster runs or processes
+	@$(PYTEST) -m "not runs"
 
 speech: $(SPEECH)/.made ## create the environment of the profile gpu-speech: WhisperX and pyannote, about 8 GB
 

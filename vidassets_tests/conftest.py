@@ -28,11 +28,15 @@ GROUPS = (
     "vidassets_tests/assets/spatter/test_days.py",
     "vidassets_tests/assets/spatter/",
     "vidassets_tests/assets/speech/",
-    "vidassets_tests/automation/",
+    "vidassets_tests/automation/test_launch.py",
+    "vidassets_tests/automation/test_work.py",
     "vidassets_tests/test_bad_input.py",
     "vidassets_tests/test_readme.py",
-    "vidassets_tests/graph/",
+    "vidassets_tests/test_wheel.py",
 )
+# What gets the mark `runs`, besides the tests that have it themselves.
+FOLDERS_WITH_RUNS = (*GROUPS, "vidassets_tests/speech_production/")
+FIXTURES_WITH_RUNS = {"toy", "s3_server"}
 
 
 def group_of(nodeid: str) -> str:
@@ -41,9 +45,12 @@ def group_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest groups first."""
+    """Start the longest groups first, and mark the tests that `make check` leaves out."""
     ranks = {group: rank for rank, group in enumerate(GROUPS)}
     items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
+    for item in items:
+        if item.nodeid.startswith(FOLDERS_WITH_RUNS) or FIXTURES_WITH_RUNS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.runs)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -53,6 +53,7 @@ def test_every_check_asks_a_question(definitions: dg.Definitions):
     assert [str(key) for key, question in questions.items() if not question.endswith("?")] == []
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (PROJECT / "resources").glob("*.yaml")))
 def test_loading_the_definitions_imports_nothing_heavy(profile: str, tmp_path: Path):
     if profile == "gpu-speech" and not (PROJECT / ".venv-speech").exists():

@@ -55,6 +55,7 @@ def materialise_and_ask_again(home: Path) -> set[str]:
 # dagster.yaml
 
 
+@pytest.mark.runs
 def test_dagster_accepts_its_settings_and_keeps_what_is_materialised(home):
     assert materialise_and_ask_again(home) == {"two"}
 
@@ -107,6 +108,7 @@ def command_of_the_docs() -> str:
     return command
 
 
+@pytest.mark.runs
 def test_the_documented_command_adds_postgresql_and_changes_nothing_else(home):
     before = yaml.safe_load((home / "dagster.yaml").read_text())
     subprocess.run(["sh", "-c", command_of_the_docs()], check=True, env=os.environ | {"DAGSTER_HOME": str(home)})
@@ -120,6 +122,7 @@ def test_docs_and_settings_name_the_same_variables(file):
     assert set(re.findall(r"DAGSTER_POSTGRES_[A-Z]+", (PROJECT / file).read_text())) == set(POSTGRES_VARIABLES)
 
 
+@pytest.mark.runs
 def test_the_postgresql_variant_keeps_what_is_materialised(home, postgres):
     subprocess.run(["sh", "-c", command_of_the_docs()], check=True, env=os.environ | {"DAGSTER_HOME": str(home)})
     assert materialise_and_ask_again(home) == {"two"}

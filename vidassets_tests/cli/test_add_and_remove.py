@@ -22,7 +22,7 @@ def test_remove_as_json_has_the_keys_and_what_became_of_artifacts(home: Home):
 
 
 def test_remove_keeps_artifacts_and_adding_again_finds_all_up_to_date(worked: Home, finished: Home):
-    assert finished.command("remove", "a").out == "a: taken out; artifacts kept\n"
+    assert finished.command("remove", "a").out == "a: removed; artifacts kept\n"
     assert finished.partitions() == {"clips": ["b"]}
     assert finished.store.exists("frames", "a")
     finished.command("add", str(worked.videos))

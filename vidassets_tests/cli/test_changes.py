@@ -76,7 +76,7 @@ def test_a_run_ends_with_a_table_of_all_clips_and_where_the_artifacts_lie(days: 
 def test_a_second_run_says_that_all_is_up_to_date_and_launches_nothing(days: dict[str, Day]):
     day = days["again"]
     assert (day.made, day.n_runs, day.said.code) == ({}, 0, 0)
-    assert "All is up to date: nothing to do." in day.said.out
+    assert "Everything is up to date: nothing to do." in day.said.out
 
 
 @pytest.mark.parametrize("day", ["first run", "one added", "one replaced", "one touched", "all moved", "shots set"])

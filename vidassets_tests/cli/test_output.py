@@ -108,11 +108,11 @@ def test_a_run_that_finds_all_up_to_date_imports_nothing_heavy(worked: Home):
         text=True,
         check=True,
     )
-    assert ended.stdout.splitlines()[-2:] == ["All is up to date: nothing to do.", "0 []"]
+    assert ended.stdout.splitlines()[-2:] == ["Everything is up to date: nothing to do.", "0 []"]
 
 
 def test_a_process_ends_with_the_code_of_its_command(worked: Home):
     with worked.process("status", "--json") as good, worked.process("show", "none") as bad:
         printed, (_, refused) = good.communicate()[0], bad.communicate()
     assert (good.returncode, bad.returncode, len(json.loads(printed))) == (0, 2, 2)
-    assert refused.startswith("error none: no clip of this key.")
+    assert refused.startswith("error none: no clip has this key.")

@@ -209,6 +209,7 @@ for answer in describer.describe("clip-1", frames_of(40), ledger):
 """
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("interrupted_by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_after_an_interruption_only_calls_under_way_are_made_again(
     server: WireServer, tmp_path: Path, interrupted_by: signal.Signals
@@ -495,6 +496,7 @@ def test_an_invalid_key_is_refused_without_showing_it(server: WireServer, ledger
 # --- in Dagster
 
 
+@pytest.mark.runs
 def test_a_profile_sets_key_and_prices_and_a_budget_that_is_full_in_each_run(
     server: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -162,6 +162,7 @@ def test_a_package_without_its_files_is_an_error():
         package_path("silero_vad", "data/none.onnx", "pip install x")
 
 
+@pytest.mark.runs
 def test_nothing_heavy_is_imported_with_the_resource():
     program = "import sys, vidassets.resources.embedded_speech as _; print(*sys.modules)"
     imported = subprocess.run(

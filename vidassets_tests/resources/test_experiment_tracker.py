@@ -112,6 +112,7 @@ def test_a_misspelt_setting_is_refused():
         MlflowTracker(tracking_uri="sqlite:///runs.db", experimnt="spatter")  # type: ignore[call-arg]
 
 
+@pytest.mark.runs
 def test_mlflow_is_not_imported_before_it_is_used():
     script = "import sys, vidassets.resources.experiment_tracker; print('mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -12,6 +12,8 @@ from vidassets.errors import StoreUnreachable
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.s3_server import CREDENTIALS, S3Bucket, s3_server_process
 
+pytestmark = pytest.mark.runs
+
 CALLS: dict[str, Callable[[ArtifactStore], object]] = {
     "write": lambda store: store.write_bytes("audio", "a", "flac", b""),
     "read": lambda store: store.read_bytes("audio", "a", "flac"),

@@ -11,6 +11,8 @@ import pytest
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.s3_server import S3Bucket
 
+pytestmark = pytest.mark.runs
+
 WRITES_HALF = """
 with store.writing("audio", "a", "flac") as path:
     path.write_bytes(b"half")

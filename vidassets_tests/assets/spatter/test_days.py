@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pytest
 
-from vidassets_tests.assets.spatter.deployed_builds import ALL, Builds, Worked
+from vidassets_tests.assets.clip_deployment import ALL
+from vidassets_tests.assets.spatter.deployed_builds import Builds, Worked
 from vidassets_tests.spatter.verdicts.test_prediction import Redness, onnx_of
 
 INDEX = "*spatter_index"
@@ -159,7 +160,7 @@ def test_a_build_whose_crops_are_spoilt_is_left_out_of_the_index_and_told(crops:
 
 
 def test_a_build_whose_sidecar_is_refused_is_left_out_though_a_table_labels_it(crops: Builds):
-    crops.tell("d", gas_flow="hihg")
+    crops.write_sidecar("d", gas_flow="hihg")
     table = crops.path / "labels.csv"
     table.write_text("build,gas_flow\nd,low\n")
     crops.set(spatter_build_labels={"table": str(table)})

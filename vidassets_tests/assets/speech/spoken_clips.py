@@ -1,36 +1,22 @@
 """Small clips with sound out of the sample episode, or generated, and a deployment that hears them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
-import dagster as dg
 import numpy as np
-import polars as pl
-import yaml
 from scipy.signal import resample_poly
 
-from vidassets.automation.launch import launch
-from vidassets.automation.profiles import load_profile
-from vidassets.automation.registration import refresh, register
-from vidassets.automation.work import Workload
-from vidassets.definitions import GRAPH, Settings
-from vidassets.deployment import Deployment
-from vidassets.graph.lineage import latest, latest_whole
+from vidassets.definitions import GRAPH
+from vidassets.graph.lineage import latest
 from vidassets.media.sound import SAMPLE_RATE_HZ
-from vidassets.resources.store import Store
-from vidassets.shipped import PROFILES
-from vidassets.sources.find import find_videos
-from vidassets.storage.store import ArtifactStore
+from vidassets_tests.assets.clip_deployment import ALL, ClipDeployment
 from vidassets_tests.speech.recordings import spoken
 
 CHAIN = "*subtitles,*speech_document"
-ALL = "all"
 # Of the sample episode, with the silence around it: who says it, and when.
 SENTENCES = {
     "welcome": (0.3, 4.0),
@@ -96,67 +82,25 @@ class Heard:
 
 
 @dataclass
-class SpokenClips:
-    """A deployment of clips in a folder: `videos/`, `data/`; its instance lives in memory."""
+class SpokenClips(ClipDeployment):
+    """A deployment of clips with sound."""
 
-    path: Path
-    instance: dg.DagsterInstance
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)  # (artifact, key) → its latest, after a run
 
-    @classmethod
-    @contextmanager
-    def at(cls, path: Path) -> "Iterator[SpokenClips]":
-        """An empty one."""
-        (path / "videos").mkdir()
-        with dg.DagsterInstance.ephemeral() as instance:
-            clips = cls(path, instance)
-            clips.set()
-            yield clips
-
-    @property
-    def videos(self) -> Path:
-        return self.path / "videos"
-
-    @property
-    def store(self) -> ArtifactStore:
-        return ArtifactStore(self.path / "data")
-
-    @cached_property
-    def deployment(self) -> Deployment:
-        """As a command opens it."""
-        profile = load_profile(self.path / "test.yaml", self.path, {})
-        store = profile.resources["store"]
-        assert isinstance(store, Store)
-        return Deployment(Settings(self.path, self.path / "test.yaml", {}), profile, self.instance, store.open())
+    chain: ClassVar[str] = CHAIN
 
     def set(self, resources: Mapping[str, Any] | None = None, **assets: Mapping[str, Any]) -> None:
-        """Put a profile in force: these resources and settings of assets, above all that were set before."""
+        """Use a profile with these resources and settings of assets, above all that were set before."""
         self.resources |= resources or {}
         for name, settings in assets.items():
             self.assets[name] = {**self.assets.get(name, {}), **settings}
-        base = str(PROFILES / "cpu-low-power.yaml")
-        text = yaml.safe_dump({"extends": base, "assets": self.assets, **self.resources})
-        (self.path / "test.yaml").write_text(text)
-        self.__dict__.pop("deployment", None)
+        super().set(self.resources, **self.assets)
 
-    def add(self, place: Path | None = None) -> None:
-        """Register what is in the folder of videos, or elsewhere."""
-        register(self.instance, self.store, find_videos(str(place or self.videos), "clip").sources)
-
-    @property
-    def clips(self) -> list[str]:
-        return list(self.instance.get_dynamic_partitions("clips"))
-
-    def work(self, select: str = CHAIN, clips: Sequence[str] = (), **settings: Mapping[str, Any]) -> Workload:
-        """The work on all clips, or on some, with settings for this launch; as `vidassets run` does it."""
-        refresh(self.instance, self.store)
-        return self.deployment.workload(clips or self.clips, select.split(","), settings)
-
-    def run(self, select: str = CHAIN, clips: Sequence[str] = (), **settings: Mapping[str, Any]) -> Heard:
-        """The whole of speech made, or what is selected."""
-        work = self.work(select, clips, **settings)
+    def run(self, select: str = "", clips: Sequence[str] = (), **settings: Mapping[str, Any]) -> Heard:
+        """Make all of speech, or what is selected, with settings for this launch."""
+        work = self.work(select, list(clips), settings)
         work.do(lambda runs: None)
         before, self.events = self.events, self._latest_events()
         made: dict[str, set[str]] = {}
@@ -167,38 +111,18 @@ class SpokenClips:
         failed = {where: cell.reason for where, cell in cells.items() if cell.state.value == "failed"}
         return Heard(made, failed | {(name, ALL): cause for name, cause in work.failures.items()})
 
-    def launch(self, assets: str, clips: tuple[str, str] | str) -> dg.DagsterRun:
-        """One run of Dagster over assets, as the UI or a backfill launches it."""
-        declared = GRAPH.assets
-        keys = [key for name in assets.split(",") for key in declared[name].keys]
-        return launch(self.deployment.definitions, self.instance, keys, clips)
-
     def _latest_events(self) -> dict[tuple[str, str], int]:
-        found: dict[tuple[str, str], int] = {}
-        for asset in (asset for asset in GRAPH.clip_assets if asset.group.startswith("speech_")):
-            for key in asset.keys:
-                made = latest(self.instance, key, self.clips)
-                found |= {(key.to_user_string(), clip): one.storage_id for clip, one in made.items()}
-        for asset in (asset for asset in GRAPH.dataset_assets if asset.group.startswith("speech_")):
-            if (made := latest_whole(self.instance, dg.AssetKey(asset.name))) is not None:
+        keys = [key for asset in GRAPH.clip_assets if asset.group.startswith("speech_") for key in asset.keys]
+        found = {
+            (key.to_user_string(), clip): made.storage_id
+            for key in keys
+            for clip, made in latest(self.instance, key, self.clips).items()
+        }
+        for asset in GRAPH.dataset_assets:
+            if asset.group.startswith("speech_") and (made := self.made(asset.name)) is not None:
                 found[asset.name, ALL] = made.storage_id
         return found
 
-    def figures(self, asset: str, clip: str) -> dict[str, Any]:
-        """The metadata of its latest materialisation, as plain values."""
-        made = latest(self.instance, dg.AssetKey(asset), [clip])[clip]
-        return {name: value.value for name, value in made.metadata.items()}
-
-    def states(self, select: str = CHAIN) -> dict[tuple[str, str], str]:
-        """(asset, key) → state, of all that is not up to date."""
-        work = self.work(select)
-        cells = work.board().cells | {(name, ALL): cell for name, cell in work.dataset_cells().items()}
-        return {where: cell.state.value for where, cell in cells.items() if cell.state.value != "up to date"}
-
-    def table(self, asset: str, key: str = ALL) -> pl.DataFrame:
-        """A stored table."""
-        return self.store.read_table(asset, key)
-
-    def blob(self, asset: str, extension: str, key: str) -> bytes:
-        """A stored file."""
-        return self.store.read_bytes(asset, key, extension)
+    def states(self, select: str = "") -> dict[tuple[str, str], str]:
+        """Return (asset, key) → state of all that is not up to date."""
+        return {where: cell.state.value for where, cell in self.unsettled(select).items()}

@@ -11,7 +11,8 @@ from soundfile import write
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.schemas.speech import VoiceBank
-from vidassets_tests.assets.speech.spoken_clips import ALL, CHAIN, Heard, SpokenClips, sentence, talking_film
+from vidassets_tests.assets.clip_deployment import ALL
+from vidassets_tests.assets.speech.spoken_clips import CHAIN, Heard, SpokenClips, sentence, talking_film
 
 CLIP = "two-voices"
 GRACE, EILEEN = "Grace Hopper", "Eileen Collins"

@@ -51,6 +51,7 @@ def test_a_search_lists_its_trials_and_their_cost(uninterrupted):
     assert uninterrupted["pareto"].any()
 
 
+@pytest.mark.runs
 def test_a_killed_search_resumes_to_the_same_trials(tmp_path, uninterrupted):
     command = [sys.executable, "-m", "vidassets_tests.spatter.classifier.killed_search", str(tmp_path)]
     assert subprocess.run(command, check=False).returncode == -9

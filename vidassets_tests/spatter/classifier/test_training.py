@@ -50,11 +50,13 @@ def test_another_seed_gives_other_weights(tmp_path):
     assert not same_weights(trained(tmp_path), trained(tmp_path, replace(RECIPE, seed=1)))
 
 
+@pytest.mark.runs
 def test_crops_read_ahead_by_workers_give_the_same_weights(tmp_path):
     ahead = trained(tmp_path / "ahead", execution=Execution(device="cpu", workers=2))
     assert same_weights(ahead, trained(tmp_path))
 
 
+@pytest.mark.runs
 def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "vidassets_tests.spatter.classifier.killed_training", str(folder)]

@@ -109,6 +109,7 @@ with CropsFile(Path(sys.argv[1]), "b", source="s", config={}) as file:
 """
 
 
+@pytest.mark.runs
 def test_a_killed_writer_leaves_no_half_file_and_the_next_one_is_not_disturbed(tmp_path):
     path = tmp_path / "crops.h5"
     killed = subprocess.run([sys.executable, "-c", WRITES_AND_IS_KILLED, str(path)], env=dict(os.environ))

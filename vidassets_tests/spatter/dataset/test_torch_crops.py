@@ -153,6 +153,7 @@ def test_unpacked_crops_no_longer_need_the_crops_file(tmp_path, index):
     crops.close()
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize(
     ("start", "unpacked"),
     [

@@ -14,6 +14,8 @@ from vidassets.speech.subtitles.webvtt import format_webvtt
 from vidassets_tests.speech.subtitles.caption_page import LEVEL_STEP, served, write_greys, write_page
 from vidassets_tests.speech.subtitles.transcripts import spoken
 
+pytestmark = pytest.mark.runs
+
 FIRST_PTS_S = 0.85
 # What is said, on the clip's clock: nothing before 1.5 s, two voices, a name that needs escapes.
 SAID = (("S0", "one < two", 1.5, 2.5), ("S1", "so three", 3.2, 4.2))
