@@ -14,13 +14,13 @@ from tempfile import mkdtemp
 
 import psycopg2
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 600
 
 
 def server_programs() -> Path | None:
     """The folder that holds both `initdb` and `postgres`, or None where no server is installed."""
     folders = [Path(folder) for folder in os.get_exec_path()] + sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((one for one in folders if (one / "initdb").is_file() and (one / "postgres").is_file()), None)
+    return next((path for path in folders if (path / "initdb").is_file() and (path / "postgres").is_file()), None)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vidassets.sources.keys import clip_key
-from vidassets_tests.builders import CLIP_ASSETS, Home, Said, film
+from vidassets_tests.builders import CLIP_ASSETS, VIDEO, Home, Said, film
 from vidassets_tests.media.videos import write_sound, write_video
 
 ODD_NAME = "a b'c\"d ünïcode 中 %s {x} [y] $HOME"
@@ -66,7 +66,7 @@ class Mess:
     home: Home
     added: Said
     ran: Said
-    clips: dict[str, dict[str, Any]]  # as `status --json` tells them
+    clips: dict[str, dict[str, Any]]  # as `status --json` prints them
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Mess:
         pytest.param("twice.mov", "would share the key 'twice'. Rename or move all but one", id="and the other"),
     ],
 )
-def test_what_can_be_no_clip_is_refused_with_the_mend(mess: Mess, name: str, reason: str):
+def test_what_can_be_no_clip_is_refused_and_says_how_to_fix_it(mess: Mess, name: str, reason: str):
     assert reason in mess.added.json["refused"][str(mess.home.videos / name)]
 
 
@@ -113,7 +113,9 @@ def test_nothing_else_is_refused(mess: Mess):
         pytest.param("sound", "shot_scores", "NoVideoStream: {}/sound.mp4: no video stream", id="audio only"),
     ],
 )
-def test_what_is_no_video_fails_and_its_cause_names_file_and_mend(mess: Mess, key: str, asset: str, reason: str):
+def test_what_is_no_video_fails_and_its_cause_names_the_file_and_how_to_fix_it(
+    mess: Mess, key: str, asset: str, reason: str
+):
     row = mess.clips[key]
     assert (row["state"], row["asset"]) == ("failed", asset)
     assert row["reason"].startswith(reason.format(mess.home.videos))
@@ -121,10 +123,10 @@ def test_what_is_no_video_fails_and_its_cause_names_file_and_mend(mess: Mess, ke
 
 
 def test_of_what_failed_nothing_below_is_tried(mess: Mess):
-    told = mess.home.command("show", "empty", "--json").json["assets"]
-    states = {name: asset["state"] for name, asset in told.items()}
-    assert states == dict.fromkeys(told, "missing") | {"raw_clip": "failed"}
-    assert set(told) >= {*CLIP_ASSETS, "audio", "subtitles"}
+    shown = mess.home.command("show", "empty", "--json").json["assets"]
+    states = {name: asset["state"] for name, asset in shown.items()}
+    assert states == dict.fromkeys(shown, "missing") | {"raw_clip": "failed"}
+    assert set(shown) >= {*CLIP_ASSETS, "audio", "subtitles"}
 
 
 def test_every_other_clip_is_made(mess: Mess):
@@ -140,8 +142,8 @@ def test_what_only_looks_odd_is_worked_on(mess: Mess, key: str):
     assert (row["state"], row["frames"], row["descriptions"]) == ("up to date", 1, 1)
 
 
-def test_pictures_of_several_sizes_are_told(mess: Mess):
-    problems = {one["code"] for one in mess.home.table("raw_clip", "sizes")["problems"].item(0)}
+def test_pictures_of_several_sizes_are_reported(mess: Mess):
+    problems = {problem["code"] for problem in mess.home.table("raw_clip", "sizes")["problems"].item(0)}
     assert "size_changes" in problems
 
 
@@ -179,17 +181,17 @@ def test_a_key_that_would_leave_its_folder_is_refused(mess: Mess, words: list[st
     assert f"{key}: no clip has this key" in said.err
 
 
-def test_a_replaced_file_that_is_no_video_any_more_fails_and_mended_is_made(tmp_path: Path):
+def test_a_replaced_file_that_is_no_video_any_more_fails_and_is_made_once_it_is_a_video_again(tmp_path: Path):
     home = Home(tmp_path)
     film(home.videos / "a.mp4")
     home.command("add", str(home.videos))
-    home.command("run")
+    home.command("run", "--select", VIDEO)
     (home.videos / "a.mp4").write_bytes(b"")
-    said = home.command("run")
+    said = home.command("run", "--select", VIDEO)
     assert said.code == 1
     assert "a failed: raw_clip EmptyVideo" in said.out
     film(home.videos / "a.mp4", (1.0,), place=2)
-    assert home.command("run").code == 0
+    assert home.command("run", "--select", VIDEO).code == 0
     assert home.table("raw_clip", "a")["duration_s"].to_list() == [1.0]
 
 

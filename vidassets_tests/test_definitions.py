@@ -29,16 +29,16 @@ def definitions() -> dg.Definitions:
 
 
 def test_the_graph_is_as_it_was(definitions: dg.Definitions):
-    told = "\n".join(_graph_lines(definitions)) + "\n"
+    lines = "\n".join(_graph_lines(definitions)) + "\n"
     if os.environ.get(UPDATE):
-        SNAPSHOT.write_text(told, encoding="utf-8")
-    assert told == SNAPSHOT.read_text(encoding="utf-8"), f"if this is meant: {UPDATE}=1, and look at the diff"
+        SNAPSHOT.write_text(lines, encoding="utf-8")
+    assert lines == SNAPSHOT.read_text(encoding="utf-8"), f"if this is meant: {UPDATE}=1, and look at the diff"
 
 
-@pytest.mark.parametrize("told", ["description", "group_name", "owners", "kinds"])
-def test_every_asset_says(definitions: dg.Definitions, told: str):
+@pytest.mark.parametrize("attribute", ["description", "group_name", "owners", "kinds"])
+def test_every_asset_says(definitions: dg.Definitions, attribute: str):
     graph = definitions.resolve_asset_graph()
-    assert [node.key.to_user_string() for node in graph.asset_nodes if not getattr(node, told)] == []
+    assert [node.key.to_user_string() for node in graph.asset_nodes if not getattr(node, attribute)] == []
 
 
 def test_every_asset_that_is_made_has_a_code_version(definitions: dg.Definitions):
@@ -72,7 +72,7 @@ def test_loading_the_definitions_imports_nothing_heavy(profile: str, tmp_path: P
 def _graph_lines(definitions: dg.Definitions) -> Iterator[str]:
     """The graph in words: one paragraph for each asset, in the order in which they are made, then the sensors."""
     graph = definitions.resolve_asset_graph()
-    pools = {key: one.node_def.pool for one in graph.assets_defs if one.is_executable for key in one.keys}  # type: ignore[attr-defined]
+    pools = {key: made.node_def.pool for made in graph.assets_defs if made.is_executable for key in made.keys}  # type: ignore[attr-defined]
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         yield from _asset_lines(graph, node, pools.get(key))

@@ -24,8 +24,8 @@ def _lines(word: str) -> list[str]:
 
 @pytest.mark.parametrize("line", _lines("make"))
 def test_every_make_command_names_targets_that_there_are(line: str):
-    told = subprocess.run([*line.split(), "--dry-run"], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    made = subprocess.run([*line.split(), "--dry-run"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
 
 
 def test_every_vidassets_command_runs_in_the_readmes_order_and_its_python_reads_what_they_made(

@@ -138,7 +138,7 @@ def test_a_frame_number_beyond_the_strip_is_refused():
         draw_frame_number(np.zeros((360, 640, 3), np.uint8), 4096)
 
 
-def test_the_sidecar_of_the_clip_tells_what_the_file_is():
+def test_the_sidecar_of_the_clip_describes_its_file():
     sidecar, truth = json.loads(CLIP.with_suffix(".json").read_text()), truth_of(CLIP)
     assert sidecar["size_bytes"] == CLIP.stat().st_size
     assert (sidecar["width"], sidecar["height"]) == (truth["width"], truth["height"])
