@@ -16,7 +16,7 @@ from vidassets.automation.profiles import load_profile
 from vidassets.automation.registration import Registration, refresh, register
 from vidassets.automation.status import Cell
 from vidassets.automation.work import Workload
-from vidassets.definitions import CLIP_ASSETS, DATASET_ASSETS, Settings
+from vidassets.definitions import GRAPH, Settings
 from vidassets.deployment import Deployment
 from vidassets.graph.lineage import Made, latest, latest_whole
 from vidassets.resources.store import Store
@@ -92,7 +92,7 @@ class ClipDeployment:
 
     def launch(self, assets: str, clips: tuple[str, str] | str | None = None) -> dg.DagsterRun:
         """Launch a single run of Dagster over assets, as the UI or a backfill does."""
-        declared = {asset.name: asset for asset in (*CLIP_ASSETS, *DATASET_ASSETS)}
+        declared = GRAPH.assets
         keys = [key for name in assets.split(",") for key in declared[name].keys]
         return launch(self.deployment.definitions, self.instance, keys, clips)
 
