@@ -33,7 +33,7 @@ from vidassets.assets.speech.transcript import recognized_segments, transcript
 from vidassets.automation.cleanup import daily_cleanup
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.profiles import Profile, load_profile
-from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor
+from vidassets.automation.sensors import automation_sensor, new_videos_sensor
 from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.shipped import DEFAULT_HOME, PROFILES
 
@@ -119,8 +119,7 @@ def build_definitions(profile: Profile, environment: Mapping[str, str] | None = 
         executor=isolating_executor,
         schedules=[daily_cleanup()],
         sensors=[
-            automation_sensor(),
-            changed_files_sensor([asset for asset in GRAPH.dataset_assets if asset.watches], profile.assets),
+            automation_sensor(GRAPH, profile.assets),
             new_videos_sensor((environment or {}).get("VIDASSETS_WATCH")),
         ],
     )

@@ -46,18 +46,18 @@ query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { 
 
 @dataclass(frozen=True)
 class Ui:
-    """What the browser does: the same GraphQL mutations, over HTTP."""
+    """The GraphQL mutations that the browser sends, over HTTP."""
 
     address: str
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The answer's data."""
+        """Return the data of the answer."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         with urlopen(Request(f"{self.address}/graphql", body, {"Content-Type": "application/json"})) as answer:
-            told = json.load(answer)
-        if "errors" in told:
-            raise RuntimeError(f"{query}: {told['errors']}")
-        return told["data"]
+            reply = json.load(answer)
+        if "errors" in reply:
+            raise RuntimeError(f"{query}: {reply['errors']}")
+        return reply["data"]
 
     def backfill(self, assets: Iterable[str], clips: Iterable[str]) -> str:
         """Launch a backfill; its id."""
@@ -94,7 +94,7 @@ class Ui:
 
 @contextmanager
 def dagster_processes(home: Path, module: str) -> Iterator[Ui]:
-    """The three processes over the definitions of a module, on the instance of `DAGSTER_HOME`; logs lie in `home`."""
+    """The three processes over the definitions of a module, on the instance of `DAGSTER_HOME`; logs are in `home`."""
     code_port, web_port = _free_port(), _free_port()
     workspace = home / "workspace.yaml"
     server = {"host": "127.0.0.1", "port": code_port, "location_name": "toy"}
@@ -118,13 +118,13 @@ def project_instance() -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 120.0) -> Any:
-    """What the condition tells, once it is true."""
+    """Return the value of a condition once it is true."""
     end = time.monotonic() + timeout_s
-    while not (told := condition()):
+    while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
         time.sleep(0.1)
-    return told
+    return value
 
 
 def _keys(assets: Iterable[str]) -> list[dict[str, list[str]]]:
@@ -149,7 +149,7 @@ def _free_port() -> int:
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
     if process.poll() is not None:
-        raise RuntimeError(f"{process.args}: ended with {process.returncode}; its log lies in the test's folder")
+        raise RuntimeError(f"{process.args}: ended with {process.returncode}; its log is in the test's folder")
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -132,10 +132,10 @@ def test_a_backfill_records_what_a_run_from_the_command_line_records(
 
 
 def test_one_clip_launched_from_the_ui_is_made(server: Server):
-    server.toy.add(one="5")
-    run = server.finished(server.ui.launch(CHAIN, partition="one"))
+    server.toy.add(single="5")
+    run = server.finished(server.ui.launch(CHAIN, partition="single"))
     assert run.status == dg.DagsterRunStatus.SUCCESS
-    assert server.toy.artifact("report", "one") == "5 10"
+    assert server.toy.artifact("report", "single") == "5 10"
 
 
 def test_a_range_launched_from_the_ui_is_made_and_what_is_over_all_clips_after_it(server: Server):
@@ -202,13 +202,28 @@ def test_a_replaced_source_is_worked_on_by_itself(server: Server, automated: lis
     assert [server.toy.told().count(f"number {clip}") for clip in automated] == [1, 1, 2, 2]
 
 
+def test_what_was_made_with_other_settings_is_made_again_by_itself(server: Server, automated: list[str]):
+    wait_for(lambda: server.made("report", ["a0"]), "the clip")
+    server.toy.run("doubled", clips="a0", config={"doubled": {"factor": 5}})
+    wait_for(lambda: server.toy.artifact("report", "a0") == "7 14", "the report with the settings of the profile")
+    assert server.toy.told().count("number a0") == 1
+
+
+def test_a_source_that_was_only_registered_again_is_not_worked_on(server: Server, automated: list[str]):
+    wait_for(lambda: server.made("report", ["a1"]), "the clip")
+    server.wait_for_ticks(1)
+    server.toy.add(a1="7")
+    server.wait_for_ticks(3)
+    assert server.toy.told().count("number a1") == 1
+
+
 def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
-    """The process that works on a run, as its event log tells."""
+    """Return the id of the process that works on a run, from its event log."""
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
         if "pid" in metadata:
             return int(str(metadata["pid"].value))
-    raise LookupError(f"{run.run_id}: no event tells its process")
+    raise LookupError(f"{run.run_id}: no event names its process")
 
 
 def _comparable(made: Made) -> dict[str, str]:

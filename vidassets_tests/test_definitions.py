@@ -98,7 +98,6 @@ def _asset_lines(graph: AssetGraph, node: AssetNode, pool: str | None) -> Iterat
         "version": (node.code_version or "").partition("-")[0],
         "clips a run": policy and policy.max_partitions_per_run,
         "pool": pool,
-        "automation": node.automation_condition and node.automation_condition.get_label(),
         "checks": _listed(f"{key.name}{' (blocking)' if graph.get(key).blocking else ''}" for key in checks),
     }
     yield node.key.to_user_string() + ("" if node.is_materializable else " (registered, not made)")

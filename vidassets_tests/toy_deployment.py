@@ -38,7 +38,7 @@ class Toy:
         return latest(self.instance, dg.AssetKey(asset), self.instance.get_dynamic_partitions("clips"))
 
     def told(self) -> list[str]:
-        path = self.home / "told.txt"
+        path = self.home / "calls.txt"
         return path.read_text().split("\n")[:-1] if path.exists() else []
 
     def artifact(self, asset: str, clip: str) -> str:

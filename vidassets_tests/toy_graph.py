@@ -1,7 +1,7 @@
-"""A graph of small assets over text files, made with the real decorators: what tests of the machinery run.
+"""A graph of small assets over text files, made with the real decorators, for tests of the machinery.
 
-`source` is registered, not made, as `source_video` is. `number` tells that it was called in `TOY_HOME/told.txt`, waits
-while there is a file `TOY_HOME/gates/KEY`, and fails on anything but a number.
+`source` is registered, not made, as `source_video` is. `number` writes each call to `TOY_HOME/calls.txt`, waits while
+the file `TOY_HOME/gates/KEY` exists, and fails on anything but a number.
 """
 
 import os
@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
 from vidassets.automation.executor import isolating_executor
+from vidassets.automation.sensors import automation_sensor
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
+from vidassets.graph.dagster_internals import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
 from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.graph.partitions import clips
@@ -33,7 +34,7 @@ class Scale(dg.Config):
 
 
 class Model(dg.ConfigurableResource):
-    """A model whose loads and uses are told in a file."""
+    """A model that writes its loads and uses to a file."""
 
     home: str
 
@@ -45,16 +46,16 @@ class Model(dg.ConfigurableResource):
 
     def times(self, number: int, factor: int) -> int:
         def load() -> object:
-            _tell(self.home, "load")
+            _log_call(self.home, "load")
             return object()
 
         cached(("toy", self.home), load)
-        _tell(self.home, f"use {number}")
+        _log_call(self.home, f"use {number}")
         return number * factor
 
 
-def _tell(home: str, line: str) -> None:
-    with (Path(home) / "told.txt").open("a") as file:
+def _log_call(home: str, line: str) -> None:
+    with (Path(home) / "calls.txt").open("a") as file:
         file.write(line + "\n")
 
 
@@ -70,7 +71,7 @@ def number(clip: str, source: bytes) -> bytes:
     home = Path(os.environ["TOY_HOME"])
     while (home / "gates" / clip).exists():
         time.sleep(0.02)
-    _tell(str(home), f"number {clip}")
+    _log_call(str(home), f"number {clip}")
     return str(int(source.decode())).encode()
 
 
@@ -113,11 +114,7 @@ def toy_definitions(home: Path, settings: dict[str, dict[str, object]] | None = 
         assets=[dg.AssetSpec(SOURCE.name, partitions_def=clips), *made],
         resources={"store": Store(root=str(home / "data")), "describer": model},
         executor=isolating_executor,
-        sensors=[
-            dg.AutomationConditionSensorDefinition(
-                "automation", target=dg.AssetSelection.all(), minimum_interval_seconds=1
-            )
-        ],
+        sensors=[automation_sensor(TOY_GRAPH, settings or {}, every_s=1)],
     )
 
 

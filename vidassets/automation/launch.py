@@ -1,4 +1,4 @@
-"""Runs launched in this process: the same assets, the same instance, the same records as a run from the UI."""
+"""Launch runs in this process: the same assets, instance and records as a run from the UI."""
 
 import os
 import platform
@@ -19,10 +19,9 @@ from vidassets.graph.dagster_internals import (
     execute_run,
 )
 
-PROCESS_TAG = (
-    ".dagster/vidassets/process"  # hidden in the UI: host and process that a run lives in, if a command launched it
-)
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the event log keeps it all
+# Hidden in the UI: the host and process of a run that a command launched.
+PROCESS_TAG = ".dagster/vidassets/process"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the event log keeps everything
 
 
 def launch(
@@ -34,41 +33,37 @@ def launch(
     tags: Mapping[str, str] | None = None,
     again: dg.DagsterRun | None = None,
 ) -> dg.DagsterRun:
-    """One run over some assets, in this process, to its end.
+    """Run some assets in this process, and wait until the run has ended.
 
     Args:
-        definitions: of the whole graph.
+        definitions: the whole graph.
         instance: where the run is recorded.
         assets: to materialise.
-        clips: a partition key, or the first and last of a range; None for assets without partitions.
-        config: settings by asset name, above the profile's.
-        tags: of the run.
-        again: an earlier run that this one takes up: what it finished is not repeated.
+        clips: a partition key, or the first and last key of a range; None for assets without partitions.
+        config: settings by asset name; they override the profile.
+        tags: further tags of the run.
+        again: an earlier run that this one continues; what that run finished is not repeated.
     Returns:
-        The run as recorded; its status tells how it ended.
+        The run as recorded, with its final status.
     Raises:
-        ProfileError: settings that no run can begin with, such as a variable of the environment that is not set.
-        KeyboardInterrupt: the run was interrupted; Dagster ends it in order, and would let the next one begin.
+        ProfileError: no run can start with these settings, for example because an environment variable is not set.
+        KeyboardInterrupt: the run was interrupted. Dagster ends it properly, and would let the next one start.
     """
-    range_tags: dict[str, str] = {}
-    if isinstance(clips, str) or (clips and clips[0] == clips[1]):
-        range_tags = {PARTITION_NAME_TAG: clips if isinstance(clips, str) else clips[0]}
-    elif clips:
-        range_tags = {ASSET_PARTITION_RANGE_START_TAG: clips[0], ASSET_PARTITION_RANGE_END_TAG: clips[1]}
+    bounds = (clips, clips) if isinstance(clips, str) else clips
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
     ops = {name: {"config": dict(settings)} for name, settings in (config or {}).items() if settings}
     try:
         run = instance.create_run_for_job(
             job,
             run_config=QUIET | ({"ops": ops} if ops else {}),
-            tags={**(tags or {}), **range_tags, PROCESS_TAG: _process(os.getpid())},
+            tags={**(tags or {}), **partition_tags(bounds), PROCESS_TAG: _process(os.getpid())},
             asset_selection=frozenset(assets),
             parent_run_id=again.run_id if again else None,
             root_run_id=(again.root_run_id or again.run_id) if again else None,
         )
     except dg.DagsterInvalidConfigError as error:
         cause = str(error).partition("\n\nStack Trace")[0]
-        raise ProfileError(f"{cause}\n`vidassets doctor` tells what the profile needs and does not find.") from error
+        raise ProfileError(f"{cause}\n`vidassets doctor` lists what the profile needs and cannot find.") from error
     execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     if any(error.cls_name == "DagsterExecutionInterruptedError" for error in _errors(instance, run)):
         raise KeyboardInterrupt
@@ -76,8 +71,17 @@ def launch(
     return finished or run
 
 
+def partition_tags(clips: tuple[str, str] | None) -> dict[str, str]:
+    """Return the tags of a run over a range of clips, given by its first and last key, or over none."""
+    if clips is None:
+        return {}
+    if clips[0] == clips[1]:
+        return {PARTITION_NAME_TAG: clips[0]}
+    return {ASSET_PARTITION_RANGE_START_TAG: clips[0], ASSET_PARTITION_RANGE_END_TAG: clips[1]}
+
+
 def failure_cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Why a run failed: what its first failed step raised, without the wrappings of Dagster, or the run itself."""
+    """Return why a run failed: what its first failed step, or the run itself, raised, without Dagster's wrappers."""
     for error in _errors(instance, run):
         if error.cause is None or not str(error.cls_name).startswith("Dagster"):
             return error.message.strip()
@@ -85,7 +89,7 @@ def failure_cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _errors(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[SerializableErrorInfo]:
-    """Errors of a run's failed steps, then of the run itself; after each what caused it."""
+    """Yield the errors of a run's failed steps, then those of the run itself, each followed by its cause."""
     failures = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     for record in instance.all_logs(run.run_id, of_type=failures):
         data = record.dagster_event.event_specific_data if record.dagster_event else None
@@ -96,9 +100,9 @@ def _errors(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Serial
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """End the runs whose process on this machine was killed, and give back their slots in pools; their ids.
+    """End the runs whose process on this machine was killed, free their slots in pools, and return their ids.
 
-    A run that the daemon launched is the daemon's to watch; one that a command launched dies with its process.
+    The daemon watches the runs that it launched. A run that a command launched dies with the process of the command.
     """
     closed = []
     for run in instance.get_runs(
@@ -114,7 +118,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _process(pid: int) -> str:
-    """Host, number and start of a process; another one that got the same number has another start."""
+    """Return the host, id and start time of a process; a later process with the same id has another start time."""
     try:
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -123,7 +127,7 @@ def _process(pid: int) -> str:
 
 
 def _alive_elsewhere(pid: int) -> str:
-    """Where there is no /proc: whether the process lives, as a start that stays the same."""
+    """Return, on systems without /proc, whether the process is alive, in place of its start time."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

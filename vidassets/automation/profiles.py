@@ -1,8 +1,8 @@
-"""Profiles: one YAML file per deployment becomes resources and asset settings.
+"""Profiles: one YAML file per deployment names its resources and the settings of its assets.
 
-Top-level keys are Dagster's resource keys, each `{class: dotted.path.Of.Resource, field: value, …}`; besides them
+The top-level keys are Dagster's resource keys, each `{class: dotted.path.Of.Resource, field: value, …}`, and also
 `assets: {asset: {setting: value}}` and `extends: other.yaml`. A value `{env: NAME}` is read from the environment when
-a run starts, and is nowhere written. A variable `VIDASSETS__KEY__FIELD=value` stands above the profile.
+a run starts and is never stored. The variable `VIDASSETS__KEY__FIELD=value` overrides the profile.
 """
 
 import importlib
@@ -23,34 +23,38 @@ OVERRIDE_PREFIX = "VIDASSETS__"
 
 @dataclass(frozen=True)
 class Profile:
-    """A deployment: its name, its resources by key, the settings of assets by name."""
+    """The name of a profile, its resources by key, and the settings of assets by name."""
 
     name: str
     resources: Mapping[str, dg.ConfigurableResource]
     assets: Mapping[str, Mapping[str, Any]]
 
     def identities(self) -> dict[str, dict[str, str]]:
-        """What of each resource changes results, if it tells: part of the code version of assets that use it."""
-        return {key: one.identity() for key, one in self.resources.items() if hasattr(one, "identity")}  # type: ignore[attr-defined]
+        """Return what changes the results of each resource, which is part of the code version of assets that use it."""
+        return {
+            key: resource.identity()  # type: ignore[attr-defined]
+            for key, resource in self.resources.items()
+            if hasattr(resource, "identity")
+        }
 
     def check_assets(self, names: Collection[str]) -> None:
-        """Refuse settings for an asset that there is not.
+        """Refuse settings for an asset that does not exist.
 
         Raises:
-            ProfileError: naming it, and the assets there are.
+            ProfileError: names it, and lists the assets that exist.
         """
         if unknown := sorted(set(self.assets) - set(names)):
             raise ProfileError(
-                f"{self.name}: assets: there is no {', '.join(unknown)}; there are {', '.join(sorted(names))}."
+                f"{self.name}: assets: no asset {', '.join(unknown)}. The assets are {', '.join(sorted(names))}."
             )
 
 
 def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Profile:
-    """The profile in a file, with the environment's overrides.
+    """Return the profile in a file, with the overrides from the environment.
 
     Args:
         path: of the YAML file.
-        home: the folder that relative store roots are below.
+        home: the folder that a relative store root is resolved against.
         environment: variables; only `VIDASSETS__…` are read here.
     Raises:
         ProfileError: no such file, not YAML, an unknown key, class or field, a value out of bounds.
@@ -66,14 +70,14 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
             "assets and extends."
         )
     values = {key: {"class": name} for key, name in DEFAULTS.items()} | values
-    resources = {key: _resource(key, _mapping(one, f"{path}: {key}"), path, home) for key, one in values.items()}
-    settings = {name: _mapping(one, f"{path}: assets: {name}") for name, one in assets.items()}
+    resources = {key: _resource(key, _mapping(fields, f"{path}: {key}"), path, home) for key, fields in values.items()}
+    settings = {name: _mapping(chosen, f"{path}: assets: {name}") for name, chosen in assets.items()}
     return Profile(path.stem, resources, settings)
 
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path in seen:
-        raise ProfileError(f"{path}: extends itself, by way of {', '.join(map(str, seen))}. Take one `extends` out.")
+        raise ProfileError(f"{path}: extends itself by way of {', '.join(map(str, seen))}. Remove one `extends`.")
     try:
         values = _mapping(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError as error:
@@ -86,15 +90,17 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = values.pop("extends", None)
     if base is None:
         return values
-    beside = path.parent / str(base)
-    found = next((one for one in (beside, PROFILES / str(base)) if one.exists()), None)
+    candidates = (path.parent / str(base), PROFILES / str(base))
+    found = next((candidate for candidate in candidates if candidate.exists()), None)
     if found is None:
-        raise ProfileError(f"{path}: extends {base}, which is neither beside it nor in {PROFILES}. Mend the name.")
+        raise ProfileError(
+            f"{path}: extends {base}, which is neither in the same folder nor in {PROFILES}. Correct the name."
+        )
     return _merged(_read(found, (*seen, path)), values)
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on `base`, field by field; a resource of another class replaces the whole of it."""
+    """Return `base` with the fields of `over`; a resource of another class replaces the whole resource."""
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
@@ -128,7 +134,7 @@ def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.Co
         raise ProfileError(f"{path}: {key}: class {dotted}: {error}. Give a dotted path that imports.") from error
     if not (isinstance(cls, type) and issubclass(cls, dg.ConfigurableResource)):
         raise ProfileError(
-            f"{path}: {key}: `class: {dotted or '(none)'}` is no dagster ConfigurableResource; name one."
+            f"{path}: {key}: `class: {dotted or '(none)'}` is not a dagster ConfigurableResource; name one."
         )
     if key == "store" and "root" in fields and "://" not in str(fields["root"]):
         fields["root"] = str(home / Path(str(fields["root"])).expanduser())
@@ -147,4 +153,4 @@ def _from_environment(value: Any) -> Any:
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProfileError(f"{where}: expected `name: value` lines, got {type(value).__name__}.")
-    return {str(key): one for key, one in value.items()}
+    return {str(key): item for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""Videos become partitions: registered once, noticed when replaced or moved, refused when two claim one key."""
+"""Register videos as partitions; notice replaced and moved files; refuse two videos with the same key."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from vidassets.storage.store import ArtifactStore
 
 @dataclass
 class Registration:
-    """What registering found: keys by what became of them; of refused videos, the uri and the reason."""
+    """The outcome of registering: keys by what was done with them, and the reason for each refused uri."""
 
     added: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -28,21 +28,21 @@ class Registration:
 
 
 def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable[Source]) -> Registration:
-    """Make every video a partition of the sets of its kind, and record where it lies.
+    """Make every video a partition of the sets of its kind, and record where it is stored.
 
-    Registering again changes nothing; a replaced or moved file is recorded anew. A video whose key belongs to another
-    one that is still there is refused. Written in an order that another registration completes: where it lies, then
-    the partition, then the event.
+    Registering again changes nothing; a replaced or moved file is recorded again. A video is refused if its key belongs
+    to another one that still exists. The location is written first, then the partition, then the event, so that a
+    later registration completes one that was interrupted.
     """
     result, found = Registration(), list(found)
-    registered = {str(one.name): set(instance.get_dynamic_partitions(str(one.name))) for one in _all_sets()}
+    registered = {name: set(instance.get_dynamic_partitions(name)) for name in _all_set_names()}
     recorded = latest(instance, dg.AssetKey(SOURCE_VIDEO.name), [source.key for source in found])
     for source in found:
         old = read_source(store, source.key)
         if old is not None and old.uri != source.uri and recheck_sources([old])[old.key] is not None:
             result.refused[source.uri] = (
-                f"{source.uri} and {old.uri} would both be {source.key}. Rename one, or take the other out first: "
-                f"`vidassets remove {source.key}`."
+                f"{source.uri} and {old.uri} would both have the key {source.key}. "
+                f"Rename one, or remove the other first: `vidassets remove {source.key}`."
             )
             continue
         known = all(source.key in registered[name] for name in set_names(source.kind)) and source.key in recorded
@@ -68,7 +68,7 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
 
 
 def refresh(instance: dg.DagsterInstance, store: ArtifactStore) -> dict[str, str]:
-    """Look at every registered video again, and record those that were replaced; keys and uris of those gone."""
+    """Look at every registered video again, record those that were replaced, and return key → uri of missing ones."""
     known = {source.key: source for source in registered_sources(instance, store)}
     now = recheck_sources(known.values())
     register(instance, store, (source for source in now.values() if source is not None))
@@ -84,14 +84,14 @@ def _record(instance: dg.DagsterInstance, source: Source) -> None:
 
 
 def data_version(source: Source) -> str:
-    """Changes when the file, its place, its kind or its sidecar does."""
+    """Return a digest that changes when the file, its location, its kind or its sidecar changes."""
     return digest(source.to_json())
 
 
 def read_source(store: ArtifactStore, key: str) -> Source | None:
-    """Where a registered clip lies; None if the key is not registered.
+    """Return the source of a registered clip; None if the key is not registered.
 
-    None as well if the record is damaged: `raw_clip` tells, for its clip alone, and adding the video again mends it.
+    Also None if the record is damaged. `raw_clip` then fails for this clip alone; adding the video again repairs it.
     """
     try:
         return Source.from_json(store.read_bytes(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension).decode())
@@ -100,19 +100,19 @@ def read_source(store: ArtifactStore, key: str) -> Source | None:
 
 
 def registered_sources(instance: dg.DagsterInstance, store: ArtifactStore) -> Iterator[Source]:
-    """Every registered clip, in the order of registration."""
+    """Yield the source of every registered clip, in the order of registration."""
     for key in instance.get_dynamic_partitions(str(clips.name)):
         if (source := read_source(store, key)) is not None:
             yield source
 
 
 def unregister(instance: dg.DagsterInstance, store: ArtifactStore, key: str) -> None:
-    """Take a key out of every partition set. Its artifacts and their records stay where they are."""
-    for partitions in _all_sets():
-        if instance.has_dynamic_partition(str(partitions.name), key):
-            instance.delete_dynamic_partition(str(partitions.name), key)
+    """Remove a key from every partition set. Its artifacts and their records are kept."""
+    for name in _all_set_names():
+        if instance.has_dynamic_partition(name, key):
+            instance.delete_dynamic_partition(name, key)
     store.delete(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension)
 
 
-def _all_sets() -> set[dg.DynamicPartitionsDefinition]:
-    return {partitions for sets in SETS_OF_KIND.values() for partitions in sets}
+def _all_set_names() -> set[str]:
+    return {name for kind in SETS_OF_KIND for name in set_names(kind)}

@@ -1,26 +1,31 @@
-"""What is made, stale, missing or failed, for every asset and clip: a few queries, whatever the number of clips."""
+"""What is made, stale, missing or failed, for every asset and clip: the one answer that all planning goes by."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import dagster as dg
 
+from vidassets.automation.event_log import EventLog, Observation, StoredKeys
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import ClipAsset
-from vidassets.graph.clip_step import FAILED
-from vidassets.graph.dagster_internals import CODE_VERSION_TAG, DagsterEventType
+from vidassets.graph.dagster_internals import CODE_VERSION_TAG, get_input_data_version_tag
 from vidassets.graph.dataset_asset import DatasetAsset
-from vidassets.graph.dataset_step import AWAITED, INPUTS_TAG, WATCHED_TAG, input_versions, not_made_yet
-from vidassets.graph.declared_asset import INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, DeclaredAsset
-from vidassets.graph.lineage import RECORDS_PER_QUERY, Made, input_version, latest, latest_whole
+from vidassets.graph.dataset_step import AWAITED, INPUTS_TAG, WATCHED_TAG, not_made_yet
+from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, DeclaredAsset
+from vidassets.graph.lineage import Made, input_version
 from vidassets.graph.settings import digest, plain
-from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
+from vidassets.storage.store import UNPARTITIONED_KEY
+
+CHANGED_CODE = "code, settings or model changed"
+OTHER_SETTINGS = "made with other settings"
+GONE = "its artifact is gone from the store"
 
 
 class State(StrEnum):
-    """Of one asset for one clip."""
+    """The state of one asset for one clip, or of one asset over all clips."""
 
     FRESH = "up to date"
     MISSING = "missing"
@@ -32,214 +37,301 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One asset of one clip, or one over all clips: its state, why, and what is recorded of it."""
+    """One asset of one clip, or one over all clips: its state, the reason, and its latest materialisation."""
 
     state: State
     reason: str = ""
     made: Made | None = None
 
 
+class AssetNode(Protocol):
+    """What is needed of a node of Dagster's asset graph."""
+
+    @property
+    def code_version(self) -> str | None:
+        """The version of the code that makes the asset."""
+        ...
+
+    @property
+    def parent_keys(self) -> Iterable[dg.AssetKey]:
+        """The assets that it depends on."""
+        ...
+
+
+class AssetGraph(Protocol):
+    """What is needed of Dagster's asset graph."""
+
+    def get(self, key: dg.AssetKey, /) -> AssetNode:
+        """Return the node of an asset."""
+        ...
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some assets, with the code versions and settings that are in force.
+
+    Attributes:
+        clip_assets: in topological order.
+        dataset_assets: in topological order.
+        catalog: every artifact of the graph, by name.
+        settings: by asset, those that the next run will use.
+        versions: by asset, its code version.
+        parents: by asset, the assets that it depends on.
+    """
+
+    clip_assets: Sequence[ClipAsset]
+    dataset_assets: Sequence[DatasetAsset]
+    catalog: Mapping[str, Artifact]
+    settings: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+    parents: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(
+        cls,
+        graph: AssetGraph,
+        clip_assets: Sequence[ClipAsset],
+        dataset_assets: Sequence[DatasetAsset],
+        catalog: Mapping[str, Artifact],
+        *settings: Mapping[str, Mapping[str, Any]],
+    ) -> "Selection":
+        """Return these assets as a graph defines them; later settings override earlier ones."""
+        nodes = {asset.name: graph.get(dg.AssetKey(asset.name)) for asset in (*clip_assets, *dataset_assets)}
+        in_force: dict[str, dict[str, Any]] = {name: {} for name in nodes}
+        for layer in settings:
+            for name in in_force:
+                in_force[name] |= layer.get(name, {})
+        versions = {name: node.code_version or "" for name, node in nodes.items()}
+        parents = {
+            name: frozenset(key.to_user_string() for key in node.parent_keys) - {name} for name, node in nodes.items()
+        }
+        return cls(clip_assets, dataset_assets, catalog, in_force, versions, parents)
+
+    @property
+    def assets(self) -> Iterator[DeclaredAsset]:
+        """All of them: those of a clip, then those over all clips."""
+        yield from self.clip_assets
+        yield from self.dataset_assets
+
+    @cached_property
+    def above(self) -> Mapping[str, frozenset[str]]:
+        """By asset, those of these assets whose artifacts it depends on."""
+        makers = {artifact.name: asset.name for asset in self.assets for artifact in asset.artifacts}
+        return {
+            name: frozenset(makers[parent] for parent in parents if parent in makers)
+            for name, parents in self.parents.items()
+        }
+
+    def keys(self, names: Collection[str]) -> list[dg.AssetKey]:
+        """Return everything that these assets make."""
+        return [key for asset in self.assets if asset.name in names for key in asset.keys]
+
+    def config(self, asset: DeclaredAsset) -> dg.Config | None:
+        """Return the settings in force for an asset."""
+        config_type = asset.configured(self.settings[asset.name])
+        return config_type() if config_type else None
+
+    def settings_digest(self, asset: DeclaredAsset) -> str:
+        """Return what a materialisation with the settings in force is tagged with."""
+        return digest(plain(self.config(asset)))
+
+
 class Board:
-    """The states of all assets over some clips.
+    """The states of all assets over some clips, as they were when each was first read.
 
     The same as Dagster's own staleness, from the same recorded tags, and three things that Dagster does not know:
     an artifact that is gone from the store, rows still to be done, settings given at a launch.
     """
 
-    def __init__(
-        self,
-        instance: dg.DagsterInstance,
-        store: ArtifactStore,
-        assets: Sequence[ClipAsset],
-        catalog: Mapping[str, Artifact],
-        versions: Mapping[str, str],
-        clips: Sequence[str],
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        """Read all that is needed.
+    def __init__(self, selection: Selection, clips: Sequence[str], events: EventLog, stored: StoredKeys) -> None:
+        """Name what to look at.
 
         Args:
-            assets: in topological order.
-            catalog: every artifact of the graph.
-            versions: the code version of each asset, as the definitions have it.
-            clips: keys.
-            settings: by asset, those that the next run is to use: what was made with others is stale.
+            selection: the assets.
+            clips: keys, in the order of registration.
+            events: the event log, which should `look_again` before a new board.
+            stored: the keys of the artifacts in the store.
         """
-        names = {name for asset in assets for name in (asset.name, *asset.inputs)}
-        whole = {name: latest_whole(instance, dg.AssetKey(name)) for name in names if catalog[name].is_whole}
-        made = {name: latest(instance, dg.AssetKey(name), clips) for name in names - set(whole)}
-        failures = {asset.name: _failures(instance, dg.AssetKey(asset.name), clips) for asset in assets}
-        stored = {asset.name: _stored(store, asset) for asset in assets}
-        registered = {
-            asset.partitions.name: set(instance.get_dynamic_partitions(str(asset.partitions.name))) for asset in assets
-        }
-        self.cells: dict[tuple[str, str], Cell] = {}
-        for asset in assets:
-            wanted = _settings_digest(asset, (settings or {}).get(asset.name))
-            for clip in clips:
-                if clip not in registered[asset.partitions.name]:
-                    continue
-                one = made[asset.name].get(clip)
-                parents = {name: whole[name] if name in whole else made[name].get(clip) for name in asset.inputs}
-                cell = _cell(one, parents, versions[asset.name], clip in stored[asset.name], wanted)
-                failure = failures[asset.name].get(clip)
-                if failure and failure.storage_id > (one.storage_id if one else 0):
-                    cell = Cell(State.FAILED, failure.error, one)
-                # Also of what a backfill tried: it could not but fail, and need not be tried again.
-                if one is None and (reason := self._awaited(clip, parents, whole)):
-                    cell = Cell(State.WAITING, reason)
-                self.cells[asset.name, clip] = cell
+        self.selection = selection
+        self.clips = clips
+        self._events = events
+        self._stored = stored
+        self._registered: dict[str, list[str]] = {}
 
-    def _awaited(self, clip: str, parents: Iterable[str], whole: Mapping[str, Made | None]) -> str | None:
-        """What an asset of a clip waits for, which is no failure: an input over all clips that is not there."""
-        for name in parents:
-            cell = self.cells.get((name, clip))
-            if name in whole and whole[name] is None:
-                return f"{name} has not been made yet"
-            if cell is not None and cell.state is State.WAITING:
-                return cell.reason
-        return None
+    def registered(self, partitions: dg.DynamicPartitionsDefinition) -> Sequence[str]:
+        """Return the keys of a partition set, in the order of registration."""
+        name = str(partitions.name)
+        if name not in self._registered:
+            self._registered[name] = list(self._events.instance.get_dynamic_partitions(name))
+        return self._registered[name]
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, str], Cell]:
+        """The cell of every asset and clip; none where the clip is of another kind than the asset."""
+        cells: dict[tuple[str, str], Cell] = {}
+        for asset in self.selection.clip_assets:
+            kind = set(self.registered(asset.partitions))
+            made = self._events.made(asset.name, self.clips)
+            failures = {
+                clip: seen
+                for clip, seen in self._events.observed(asset.name, self.clips).items()
+                if FAILED in seen.metadata
+            }
+            stored = set[str].intersection(
+                *(self._stored.of(artifact.name, artifact.extension, made) for artifact in asset.artifacts)
+            )
+            inputs_of, compare = self._inputs(asset, self.clips), _Comparison(self.selection, asset)
+            for clip in self.clips:
+                if clip not in kind:
+                    continue
+                inputs = inputs_of(clip)
+                if clip not in made and (awaited := self._awaited(cells, clip, inputs)):
+                    cells[asset.name, clip] = Cell(State.WAITING, awaited)
+                else:
+                    cells[asset.name, clip] = compare.cell(made.get(clip), failures.get(clip), inputs, clip in stored)
+        return cells
+
+    @cached_property
+    def dataset_cells(self) -> dict[str, Cell]:
+        """The cell of every asset over all clips."""
+        return {asset.name: self._dataset_cell(asset) for asset in self.selection.dataset_assets}
+
+    def newest_input(self, asset: DeclaredAsset, clip: str) -> int:
+        """Return the storage id of the newest materialisation that an asset would read; 0 if there is none.
+
+        Args:
+            asset: of a clip, or over all clips.
+            clip: a key; for an asset over all clips, `UNPARTITIONED_KEY`.
+        """
+        if isinstance(asset, ClipAsset):
+            found = self._inputs(asset, [clip])(clip).values()
+        else:
+            keys = self.registered(asset.partitions)
+            inputs_of = self._inputs(asset, keys)
+            found = [made for key in keys or [clip] for made in inputs_of(key).values()]
+        return max((made.storage_id for made in found if made), default=0)
 
     def to_do(self, clip: str, assets: Iterable[str]) -> list[str]:
-        """Of these assets, those that are of this clip's kind and could be made, or made anew; in the same order."""
+        """Return those of these assets that are of this clip's kind and could be made, or made again."""
         cells = ((asset, self.cells.get((asset, clip))) for asset in assets)
         settled = (State.FRESH, State.WAITING)
         return [asset for asset, cell in cells if cell is not None and cell.state not in settled]
 
+    def _inputs(self, asset: DeclaredAsset, clips: Sequence[str]) -> Callable[[str], dict[str, Made | None]]:
+        """Return a function from one of these clips to what is recorded of each input."""
+        over_all = {
+            name: self._events.made_over_all(name) for name in asset.inputs if self.selection.catalog[name].is_whole
+        }
+        by_clip = {name: self._events.made(name, clips) for name in asset.inputs if name not in over_all}
+        return lambda clip: {name: made.get(clip) for name, made in by_clip.items()} | over_all
 
-def _stored(store: ArtifactStore, asset: ClipAsset) -> set[str]:
-    """Keys of which all that the asset makes is in the store."""
-    return set.intersection(*(set(store.keys(one.name, one.extension)) for one in asset.artifacts))
+    def _awaited(
+        self, cells: Mapping[tuple[str, str], Cell], clip: str, inputs: Mapping[str, Made | None]
+    ) -> str | None:
+        """Return why an asset has to wait, which is no failure: an input over all clips has not been made."""
+        for name, made in inputs.items():
+            if made is None and self.selection.catalog[name].is_whole:
+                return f"{name} has not been made yet"
+            cell = cells.get((name, clip))
+            if cell is not None and cell.state is State.WAITING:
+                return cell.reason
+        return None
+
+    def _dataset_cell(self, asset: DatasetAsset) -> Cell:
+        made = self._events.made_over_all(asset.name)
+        registered = self.registered(asset.partitions)
+        if not registered and made is None:
+            return Cell(State.WAITING, f"nothing is registered in {asset.partitions.name}")
+        versions = {name: self._versions(name, registered) for name in asset.inputs}
+        for name, found in versions.items():
+            if not found:
+                return Cell(State.WAITING, not_made_yet(self.selection.catalog[name]), made)
+        tags = {
+            CODE_VERSION_TAG: self.selection.versions[asset.name],
+            SETTINGS_TAG: self.selection.settings_digest(asset),
+            INPUTS_TAG: digest(versions),
+        }
+        if watched := asset.watched(self.selection.config(asset)):
+            tags[WATCHED_TAG] = watched
+        if outcome := self._tried(asset, tags, made):
+            return outcome
+        if made is None:
+            return Cell(State.MISSING)
+        if not all(
+            UNPARTITIONED_KEY in self._stored.of(artifact.name, artifact.extension, [UNPARTITIONED_KEY])
+            for artifact in asset.artifacts
+        ):
+            return Cell(State.MISSING, GONE, made)
+        reasons = {
+            CODE_VERSION_TAG: CHANGED_CODE,
+            SETTINGS_TAG: OTHER_SETTINGS,
+            INPUTS_TAG: "an input changed",
+            WATCHED_TAG: "a file that it reads changed",
+        }
+        for tag, reason in reasons.items():
+            if made.tags.get(tag) != tags.get(tag):
+                return Cell(State.STALE, reason, made)
+        if INCOMPLETE_TAG in made.tags:
+            return Cell(State.INCOMPLETE, _lacks(made), made)
+        return Cell(State.FRESH, made=made)
+
+    def _versions(self, name: str, clips: Sequence[str]) -> dict[str, str]:
+        """Return the data version of every clip that has an artifact; of one over all clips, its own."""
+        if self.selection.catalog[name].is_whole:
+            made = self._events.made_over_all(name)
+            return {UNPARTITIONED_KEY: made.data_version} if made else {}
+        return {clip: made.data_version for clip, made in self._events.made(name, clips).items()}
+
+    def _tried(self, asset: DatasetAsset, tags: Mapping[str, str], made: Made | None) -> Cell | None:
+        """Return a cell that waits or failed, if the asset was last tried with just these inputs, code and settings."""
+        seen = self._events.observed_over_all(asset.name)
+        if seen is None or seen.storage_id < (made.storage_id if made else 0) or not tags.items() <= seen.tags.items():
+            return None
+        if AWAITED in seen.metadata:
+            return Cell(State.WAITING, str(seen.metadata[AWAITED].value), made)
+        return Cell(State.FAILED, str(seen.metadata["error"].value), made) if FAILED in seen.metadata else None
 
 
-@dataclass(frozen=True)
-class _Failure:
-    storage_id: int
-    error: str
+class _Comparison:
+    """Compares what is recorded of an asset's clips with the code, settings and inputs that are in force."""
 
+    def __init__(self, selection: Selection, asset: ClipAsset) -> None:
+        self._version = selection.versions[asset.name]
+        self._settings = selection.settings_digest(asset)
+        self._input_tags = {name: get_input_data_version_tag(dg.AssetKey(name)) for name in asset.inputs}
 
-def _failures(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, _Failure]:
-    ids = (
-        instance.event_log_storage.get_latest_storage_id_by_partition(
-            asset, DagsterEventType.ASSET_OBSERVATION, set(clips)
-        )
-        if clips
-        else {}
-    )
-    wanted, found = sorted(ids.values()), {}
-    for start in range(0, len(wanted), RECORDS_PER_QUERY):
-        chunk = wanted[start : start + RECORDS_PER_QUERY]
-        records = instance.fetch_observations(dg.AssetRecordsFilter(asset, storage_ids=chunk), limit=len(chunk)).records
-        for record in records:
-            event = record.asset_observation
-            if event is not None and event.partition and FAILED in event.metadata:
-                found[event.partition] = _Failure(record.storage_id, str(event.metadata["error"].value))
-    return found
+    def cell(
+        self, made: Made | None, failure: Observation | None, inputs: Mapping[str, Made | None], is_stored: bool
+    ) -> Cell:
+        """Return the state of one clip."""
+        # What failed with other code, settings or inputs is not FAILED: it has not been tried with these.
+        is_latest = failure is not None and failure.storage_id > (made.storage_id if made else 0)
+        if failure is not None and is_latest and self._difference(failure.tags, inputs) is None:
+            return Cell(State.FAILED, str(failure.metadata["error"].value), made)
+        if made is None:
+            return Cell(State.MISSING)
+        if not is_stored:
+            return Cell(State.MISSING, GONE, made)
+        if difference := self._difference(made.tags, inputs):
+            return Cell(State.STALE, difference, made)
+        if INCOMPLETE_TAG in made.tags:
+            return Cell(State.INCOMPLETE, _lacks(made, "rows still to be done"), made)
+        return Cell(State.FRESH, made=made)
 
-
-def _cell(
-    made: Made | None, parents: Mapping[str, Made | None], version: str, stored: bool, settings: str | None
-) -> Cell:
-    if made is None:
-        return Cell(State.MISSING)
-    if not stored:
-        return Cell(State.MISSING, "its artifact is gone from the store", made)
-    if made.code_version != version:
-        return Cell(State.STALE, "code, settings or model changed", made)
-    if settings is not None and made.tags.get(SETTINGS_TAG) != settings:
-        return Cell(State.STALE, "made with other settings", made)
-    for name, parent in parents.items():
-        recorded = made.input_version(dg.AssetKey(name))
-        if recorded is not None and recorded != input_version(parent):
-            return Cell(State.STALE, f"{name} changed", made)
-    if INCOMPLETE_TAG in made.tags:
-        return Cell(State.INCOMPLETE, _lacks(made, "rows still to be done"), made)
-    return Cell(State.FRESH, made=made)
+    def _difference(self, tags: Mapping[str, str], inputs: Mapping[str, Made | None]) -> str | None:
+        """Return what is not as it was when an event was recorded; None if all is."""
+        if tags.get(CODE_VERSION_TAG) != self._version:
+            return CHANGED_CODE
+        if tags.get(SETTINGS_TAG) != self._settings:
+            return OTHER_SETTINGS
+        for name, made in inputs.items():
+            recorded = tags.get(self._input_tags[name])
+            if recorded is not None and recorded != input_version(made):
+                return f"{name} changed"
+        return None
 
 
 def _lacks(made: Made, what: str = "left out") -> str:
-    """How much an incomplete artifact lacks, and why."""
+    """Return how much an incomplete artifact lacks, and why."""
     cause = made.metadata.get(WAITING_FOR)
     return f"{made.tags[INCOMPLETE_TAG]} {what}" + (f": {cause.value}" if cause else "")
-
-
-def _settings_digest(asset: DeclaredAsset, settings: Mapping[str, Any] | None) -> str | None:
-    return None if settings is None else digest(plain(_config(asset, settings)))
-
-
-def _config(asset: DeclaredAsset, settings: Mapping[str, Any]) -> dg.Config | None:
-    config_type = asset.configured(settings)
-    return config_type() if config_type else None
-
-
-def dataset_cell(
-    instance: dg.DagsterInstance,
-    store: ArtifactStore,
-    asset: DatasetAsset,
-    catalog: Mapping[str, Artifact],
-    version: str,
-    settings: Mapping[str, Any],
-) -> Cell:
-    """The state of an asset over all clips.
-
-    Args:
-        catalog: every artifact of the graph.
-        version: the asset's code version, as the definitions have it.
-        settings: those that the next run is to use.
-    """
-    key, made = dg.AssetKey(asset.name), latest_whole(instance, dg.AssetKey(asset.name))
-    registered = instance.get_dynamic_partitions(str(asset.partitions.name))
-    if not registered and made is None:
-        return Cell(State.WAITING, f"nothing is registered in {asset.partitions.name}")
-    config = _config(asset, settings)
-    versions = input_versions(instance, [catalog[name] for name in asset.inputs], registered)
-    if absent := [name for name, found in versions.items() if not found]:
-        return Cell(State.WAITING, not_made_yet(catalog[absent[0]]), made)
-    tags = {
-        INPUTS_TAG: digest(versions),
-        SETTINGS_TAG: digest(plain(config)),
-        CODE_VERSION_TAG: version,
-    }
-    if watched := asset.watched(config):
-        tags[WATCHED_TAG] = watched
-    if (waits := _waits(instance, key, tags, made)) is not None:
-        return Cell(State.WAITING, waits, made)
-    if made is None:
-        return Cell(State.MISSING)
-    if not all(store.exists(one.name, UNPARTITIONED_KEY, one.extension) for one in asset.artifacts):
-        return Cell(State.MISSING, "its artifact is gone from the store", made)
-    reasons = {
-        CODE_VERSION_TAG: "code, settings or model changed",
-        SETTINGS_TAG: "made with other settings",
-        INPUTS_TAG: "an input changed",
-        WATCHED_TAG: "a file that it reads changed",
-    }
-    stale = (reason for tag, reason in reasons.items() if made.tags.get(tag) != tags.get(tag))
-    fresh = Cell(State.INCOMPLETE, _lacks(made), made) if INCOMPLETE_TAG in made.tags else Cell(State.FRESH, made=made)
-    return next((Cell(State.STALE, reason, made) for reason in stale), fresh)
-
-
-def _waits(instance: dg.DagsterInstance, asset: dg.AssetKey, tags: Mapping[str, str], made: Made | None) -> str | None:
-    """What an asset over all clips said that it waits for, when it was last to be made of just this."""
-    records = instance.fetch_observations(asset, limit=1).records
-    event = records[0].asset_observation if records else None
-    if event is None or AWAITED not in event.metadata or records[0].storage_id < (made.storage_id if made else 0):
-        return None
-    return str(event.metadata[AWAITED].value) if tags.items() <= (event.tags or {}).items() else None
-
-
-def contiguous(keys: Sequence[str], registered: Sequence[str], at_most: int) -> Iterator[tuple[str, str]]:
-    """Ranges, first and last key, that hold these keys and no other; Dagster runs partitions by range.
-
-    >>> list(contiguous(["a", "b", "d"], ["a", "b", "c", "d"], at_most=25))
-    [('a', 'b'), ('d', 'd')]
-    """
-    wanted, current = set(keys), list[str]()
-    for key in registered:
-        if key in wanted:
-            current.append(key)
-        if current and (key not in wanted or len(current) == at_most):
-            yield current[0], current[-1]
-            current = []
-    if current:
-        yield current[0], current[-1]

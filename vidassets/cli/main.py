@@ -151,7 +151,7 @@ def run(
                 err.print("Interrupted: what is finished is kept. Run again to continue.")
                 raise
         _print_gone(gone)
-        _print_rows(deployment, _rows(deployment, keys), as_json)
+        _print_rows(deployment, _rows(deployment, keys, None if select else work), as_json)
         assets = [asset.name for asset in work.clip_assets]
         if not as_json:
             if keys and not done:

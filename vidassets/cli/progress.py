@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vidassets.automation.work import PlannedRun
+from vidassets.automation.plan import PlannedRun
 from vidassets.graph.progress import PROGRESS
 
 

@@ -14,7 +14,7 @@ from vidassets.graph.dagster_internals import (
     SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION,
     AssetCheckEvaluationTargetMaterializationData,
 )
-from vidassets.graph.declared_asset import INCOMPLETE_TAG, ROW_COUNT, SETTINGS_TAG, AssetResult
+from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, ROW_COUNT, SETTINGS_TAG, AssetResult
 from vidassets.graph.lineage import Made, latest, latest_complete, latest_whole, provenance
 from vidassets.graph.parameters import arguments
 from vidassets.graph.prefetch import Inputs, read_ahead
@@ -23,7 +23,6 @@ from vidassets.graph.settings import digest, plain
 from vidassets.graph.step import Step, call_and_store, describe
 from vidassets.storage.store import UNPARTITIONED_KEY
 
-FAILED = "vidassets/failed"  # metadata of an observation: the artifact of this clip could not be made
 DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
 
 # An output with this metadata counts as produced, and Dagster records no event of its own for it: steps below it run,
@@ -102,7 +101,7 @@ class ClipStep(Step):
                     recorded = self._make(batch, inputs)
                 except Exception as error:
                     self._report(inputs.clip, "failed")
-                    yield self._failure(inputs.clip, error)
+                    yield self._failure(batch, inputs.clip, error)
                     if alone:
                         raise
                     failed[inputs.clip] = error
@@ -238,10 +237,17 @@ class ClipStep(Step):
                 target_materialization_data=target,
             )
 
-    def _failure(self, clip: str, error: Exception) -> dg.AssetObservation:
-        """Return an event that shows the cause on the asset's page, at the clip's partition."""
+    def _failure(self, batch: _Batch, clip: str, error: Exception) -> dg.AssetObservation:
+        """Return an event that shows the cause on the asset's page, at the clip's partition.
+
+        Its tags are what the clip failed with. Automation tries it again when one of these has changed.
+        """
         metadata = {FAILED: True, "error": f"{type(error).__name__}: {error}"}
-        return dg.AssetObservation(self.key, partition=clip, description="not made: see error", metadata=metadata)
+        tags = provenance(self.code_version, batch.made_from(clip)) | {SETTINGS_TAG: digest(plain(batch.config))}
+        del tags[DATA_VERSION_TAG]
+        return dg.AssetObservation(
+            self.key, partition=clip, description="not made: see error", metadata=metadata, tags=tags
+        )
 
     def _check_outputs(self, context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
         for check in self.asset.checks:

@@ -11,7 +11,7 @@ from vidassets.errors import InputsAwaited
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.dagster_internals import CODE_VERSION_TAG
 from vidassets.graph.dataset_asset import AllClips, DatasetAsset
-from vidassets.graph.declared_asset import INCOMPLETE_TAG, SETTINGS_TAG, AssetResult
+from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, AssetResult
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.graph.settings import digest, plain
 from vidassets.graph.step import Step, call_and_store, describe
@@ -54,6 +54,10 @@ class DatasetStep(Step):
             context.log.warning(str(awaited))
             yield dg.AssetObservation(asset.name, description=str(awaited), metadata={AWAITED: str(awaited)}, tags=tags)
             return
+        except Exception as error:
+            failure = {FAILED: True, "error": f"{type(error).__name__}: {error}"}
+            yield dg.AssetObservation(asset.name, description="not made: see error", metadata=failure, tags=tags)
+            raise
         version = self._data_version(result, plain(config), tags)
         del tags[CODE_VERSION_TAG]  # Dagster adds it to a materialisation itself
         tags |= {INCOMPLETE_TAG: str(result.incomplete)} if result.incomplete else {}

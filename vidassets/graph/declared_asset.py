@@ -17,6 +17,7 @@ OWNERS = ("team:vidassets",)
 ROW_COUNT = "dagster/partition_row_count"  # metadata that Dagster itself draws over the partitions
 INCOMPLETE_TAG = "vidassets/incomplete"  # how many rows (per clip) or clips (over all clips) are still missing
 WAITING_FOR = "waiting_for"  # metadata: why they are missing
+FAILED = "vidassets/failed"  # metadata of an observation: the artifact could not be made
 SETTINGS_TAG = "vidassets/settings"  # digest of the settings that an artifact was made with
 RESULT = "result"  # metadata: a sentence for the person who ran the asset on a video
 

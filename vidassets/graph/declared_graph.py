@@ -12,7 +12,6 @@ from vidassets.errors import DeclarationError
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import ClipAsset
 from vidassets.graph.clip_step import ClipStep
-from vidassets.graph.condition import up_to_date
 from vidassets.graph.dataset_asset import AllClips, DatasetAsset
 from vidassets.graph.dataset_step import DatasetStep
 from vidassets.graph.declared_asset import DeclaredAsset
@@ -86,7 +85,6 @@ class DeclaredGraph:
                 step.inputs,
                 code_version,
                 tags={"per": "dataset"} | ({"on_demand": "true"} if asset.on_demand else {}),
-                automation_condition=None if asset.on_demand else up_to_date(with_some_inputs=True),
                 skippable=True,
             )
             return dg.multi_asset(specs=specs, **shared)(step.compute_function())
@@ -96,7 +94,6 @@ class DeclaredGraph:
             code_version,
             tags={"per": "clip"},
             partitions_def=asset.partitions,
-            automation_condition=up_to_date(),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions of a check spec

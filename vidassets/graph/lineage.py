@@ -71,7 +71,7 @@ def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[s
         for record in records.records:
             event = record.asset_materialization
             if event is not None and record.partition_key is not None:
-                made[record.partition_key] = _made(record, event)
+                made[record.partition_key] = made_from(record, event)
     return made
 
 
@@ -98,10 +98,11 @@ def latest_whole(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Made | Non
     """Return the latest materialisation of an asset over all clips."""
     records = instance.fetch_materializations(asset, limit=1).records
     event = records[0].asset_materialization if records else None
-    return _made(records[0], event) if event else None
+    return made_from(records[0], event) if event else None
 
 
-def _made(record: dg.EventLogRecord, event: dg.AssetMaterialization) -> Made:
+def made_from(record: dg.EventLogRecord, event: dg.AssetMaterialization) -> Made:
+    """Return what an event records of one materialisation."""
     return Made(
         record.partition_key, record.run_id, record.storage_id, record.timestamp, event.tags or {}, event.metadata
     )

@@ -86,7 +86,7 @@ def test_after_a_kill_the_next_run_frees_what_was_held_does_what_is_missing_and_
     assert (held, statuses.count(dg.DagsterRunStatus.FAILURE)) == (0, 1)
     assert not {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED} & set(statuses)
 
-    asked = sorted(gated.server.count(picture) for picture in {one.picture for one in gated.server.requests})
+    asked = sorted(gated.server.count(picture) for picture in {request.picture for request in gated.server.requests})
     assert asked == [1, 1, 1, 2]  # the one under way when it was killed is asked again
 
 

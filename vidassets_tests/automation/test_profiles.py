@@ -139,7 +139,7 @@ def test_a_wrong_profile_is_refused_and_the_message_names_what_is_wrong(tmp_path
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        pytest.param("{fraems: {interval_s: 5}}", "there is no fraems", id="a misspelt asset"),
+        pytest.param("{fraems: {interval_s: 5}}", "no asset fraems", id="a misspelt asset"),
         pytest.param("{frames: {intervals: 5}}", "It takes: interval_s", id="a misspelt setting"),
         pytest.param("{frames: {interval_s: -1}}", "greater than 0", id="out of bounds"),
         pytest.param("{shot_scores: {threshold: 1}}", "takes no settings", id="an asset without settings"),

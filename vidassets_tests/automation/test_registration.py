@@ -135,12 +135,12 @@ def test_a_key_of_another_video_that_is_still_there_is_refused_and_both_are_name
     other.mkdir()
     for name in ("a.mp4", "c.mp4"):
         (other / name).write_bytes(b"1")
-    told = registered(instance, store, other)
+    outcome = registered(instance, store, other)
     refusal = (
-        f"{other / 'a.mp4'} and {videos / 'a.mp4'} would both be a. "
-        "Rename one, or take the other out first: `vidassets remove a`."
+        f"{other / 'a.mp4'} and {videos / 'a.mp4'} would both have the key a. "
+        "Rename one, or remove the other first: `vidassets remove a`."
     )
-    assert told == {"added": ["c"], "refused": {str(other / "a.mp4"): refusal}}
+    assert outcome == {"added": ["c"], "refused": {str(other / "a.mp4"): refusal}}
     source = read_source(store, "a")
     assert source is not None
     assert source.uri == str(videos / "a.mp4")
@@ -225,7 +225,7 @@ def test_the_version_of_a_source_tells_every_field(videos: Path):
             "sidecar_fingerprint": "1",
         }.items()
     ]
-    assert len({data_version(one) for one in [source, *others]}) == 7
+    assert len({data_version(changed) for changed in [source, *others]}) == 7
 
 
 def test_a_touched_file_is_a_replaced_one_until_its_content_is_hashed(

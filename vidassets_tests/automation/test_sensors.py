@@ -1,4 +1,4 @@
-"""The sensor that registers: new, replaced, refused, in folders and in a bucket that others write to; and its kin."""
+"""The sensor that registers: new, replaced, refused, in folders and in a bucket that others write to."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,18 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vidassets.automation.sensors import automation_sensor, changed_files_sensor, new_videos_sensor, watched
+from vidassets.automation.sensors import automation_sensor, new_videos_sensor, watched
 from vidassets.errors import ProfileError
-from vidassets.graph.dataset_asset import dataset_asset
 from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.resources.store import Store
 from vidassets_tests.s3_server import S3Bucket
-
-
-class Words(dg.Config):
-    """Settings of `words`."""
-
-    file: str
 
 
 @pytest.fixture
@@ -27,7 +20,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def tick(instance: dg.DagsterInstance, tmp_path: Path, watch: str | None) -> str | None:
-    """What a tick says."""
+    """Return what a tick reports."""
     with dg.build_sensor_context(instance=instance, resources={"store": Store(root=str(tmp_path / "data"))}) as context:
         data = new_videos_sensor(watch).evaluate_tick(context)
     assert data.run_requests == []
@@ -67,51 +60,15 @@ def test_a_bucket_that_others_write_to_is_seen_as_it_is_now(
     assert tick(instance, tmp_path, f"clip={place}") == f"{place}: 1 added, 1 replaced, 0 moved"
 
 
-def test_nothing_is_watched_unless_told(instance: dg.DagsterInstance, tmp_path: Path):
-    assert tick(instance, tmp_path, None) == "VIDASSETS_WATCH names no place"
+def test_nothing_is_watched_by_default(instance: dg.DagsterInstance, tmp_path: Path):
+    assert tick(instance, tmp_path, None) == "VIDASSETS_WATCH names no location"
 
 
 @pytest.mark.parametrize("text", ["films=/data", "/data", "clip=", "clip=/a; /b"])
 def test_a_watch_that_is_no_kind_and_place_is_refused_with_an_example(text: str):
-    with pytest.raises(ProfileError, match="write kind=place, such as clip=s3://bucket/videos"):
+    with pytest.raises(ProfileError, match="write kind=location, such as clip=s3://bucket/videos"):
         list(watched(text))
 
 
 def test_automation_is_off_until_a_person_turns_it_on():
-    assert automation_sensor().default_status == dg.DefaultSensorStatus.STOPPED
-
-
-def _word(config: Words) -> str:
-    return Path(config.file).read_text()
-
-
-@dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", watches=_word)
-def words(config: Words) -> bytes:
-    """What a person wrote."""
-    return _word(config).encode()
-
-
-def test_a_file_that_people_change_is_read_again_once(instance: dg.DagsterInstance, tmp_path: Path):
-    file = tmp_path / "words.txt"
-    file.write_text("one")
-    settings = {"words": {"file": str(file)}}
-    sensor, definition = (
-        changed_files_sensor([words], settings),
-        DeclaredGraph([], [words]).definitions({}, settings)[0],
-    )
-    resources = {"store": Store(root=str(tmp_path / "data"))}
-    definitions = dg.Definitions([definition], sensors=[sensor], resources=resources)
-
-    def asked() -> list[str | None]:
-        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
-            return [request.run_key for request in sensor.evaluate_tick(context).run_requests or []]
-
-    assert asked() == []  # never made: that is automation's to do
-    dg.materialize([definition], instance=instance, resources=resources)
-    assert asked() == []
-    file.write_text("two")
-    [first], [again] = asked(), asked()
-    assert first == again  # of one key Dagster launches one run
-    dg.materialize([definition], instance=instance, resources=resources)
-    assert asked() == []
-    assert (tmp_path / "data" / "words" / "all.txt").read_text() == "two"
+    assert automation_sensor(DeclaredGraph([], []), {}).default_status == dg.DefaultSensorStatus.STOPPED

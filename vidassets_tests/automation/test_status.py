@@ -7,13 +7,17 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from vidassets.automation.event_log import EventLog, StoredKeys
 from vidassets.automation.launch import launch
-from vidassets.automation.status import Board, State, contiguous
+from vidassets.automation.plan import contiguous
+from vidassets.automation.status import Board, Selection, State
 from vidassets.automation.work import Workload
 from vidassets.graph.clip_asset import clip_asset
+from vidassets.graph.declared_graph import DeclaredGraph
+from vidassets.resources.store import Store
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.toy_deployment import CHAIN, Toy
-from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, toy_definitions
+from vidassets_tests.toy_graph import SOURCE, Model, doubled, number, report, total, toy_definitions
 
 Settings = dict[str, dict[str, object]]
 
@@ -22,7 +26,7 @@ def board(toy: Toy, profile: Settings | None = None, launch: Settings | None = N
     clips = toy.instance.get_dynamic_partitions("clips")
     store = ArtifactStore(toy.home / "data")
     definitions, assets, whole = toy_definitions(toy.home, profile), [number, doubled, report], [total]
-    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
+    catalog = {SOURCE.name: SOURCE} | {asset.name: asset.artifact for asset in (*assets, *whole)}
     return Workload(definitions, toy.instance, store, catalog, assets, whole, clips, launch or {}).board()
 
 
@@ -44,7 +48,7 @@ def test_what_was_made_is_up_to_date(toy: Toy):
     assert states(board(toy)) == states(board(toy), "b") == [FRESH] * 3
 
 
-def test_of_what_failed_the_cause_is_told_until_it_is_made(toy: Toy):
+def test_the_cause_of_a_failure_is_reported_until_it_is_made(toy: Toy):
     toy.add(a="1", b="corrupt")
     toy.run(clips=("a", "b"))
     found = board(toy)
@@ -128,22 +132,25 @@ def share(number: bytes, total: bytes) -> bytes:
 
 def below_the_total(toy: Toy) -> Board:
     assets = [number, doubled, share]
-    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, total)}
-    graph = toy_definitions(toy.home).resolve_asset_graph()
-    versions = {one.name: graph.get(dg.AssetKey(one.name)).code_version or "" for one in (number, doubled)}
-    return Board(toy.instance, ArtifactStore(toy.home / "data"), assets, catalog, versions | {"share": "1"}, ["a"])
+    model, store = Model(home=str(toy.home)), Store(root=str(toy.home / "data"))
+    graph = DeclaredGraph([SOURCE], [*assets, total])
+    definitions = dg.Definitions(
+        graph.definitions({"describer": model.identity()}), resources={"describer": model, "store": store}
+    )
+    selection = Selection.of(definitions.resolve_asset_graph(), assets, [], graph.artifacts)
+    return Board(selection, ["a"], EventLog(toy.instance), StoredKeys(store.open()))
 
 
 @pytest.mark.parametrize(
     ("keys", "at_most", "ranges"),
     [
         pytest.param("", 9, [], id="none"),
-        pytest.param("abcd", 9, [("a", "d")], id="all"),
-        pytest.param("d", 9, [("d", "d")], id="the last"),
-        pytest.param("abd", 9, [("a", "b"), ("d", "d")], id="a gap"),
-        pytest.param("abcd", 3, [("a", "c"), ("d", "d")], id="more than a run takes"),
-        pytest.param("dcba", 9, [("a", "d")], id="another order"),
+        pytest.param("abcd", 9, ["abcd"], id="all"),
+        pytest.param("d", 9, ["d"], id="the last"),
+        pytest.param("abd", 9, ["ab", "d"], id="a gap"),
+        pytest.param("abcd", 3, ["abc", "d"], id="more than a run takes"),
+        pytest.param("dcba", 9, ["abcd"], id="another order"),
     ],
 )
-def test_ranges_hold_the_wanted_keys_and_no_other(keys: str, at_most: int, ranges: list[tuple[str, str]]):
-    assert list(contiguous(list(keys), list("abcd"), at_most)) == ranges
+def test_ranges_hold_the_wanted_keys_and_no_other(keys: str, at_most: int, ranges: list[str]):
+    assert ["".join(run) for run in contiguous(list(keys), list("abcd"), at_most)] == ranges

@@ -5,7 +5,8 @@ import json
 import dagster as dg
 import pytest
 
-from vidassets.automation.work import PlannedRun, Workload
+from vidassets.automation.plan import PlannedRun
+from vidassets.automation.work import Workload
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.builders import Home, film, reasons
 from vidassets_tests.descriptions.wire_server import WireServer
@@ -16,7 +17,7 @@ from vidassets_tests.toy_graph import SOURCE, doubled, number, report, total, to
 def workload(toy: Toy, clips: list[str], force: bool = False) -> Workload:
     store = ArtifactStore(toy.home / "data")
     assets, whole = [number, doubled, report], [total]
-    catalog = {SOURCE.name: SOURCE} | {one.name: one.artifact for one in (*assets, *whole)}
+    catalog = {SOURCE.name: SOURCE} | {asset.name: asset.artifact for asset in (*assets, *whole)}
     return Workload(toy_definitions(toy.home), toy.instance, store, catalog, assets, whole, clips, force=force)
 
 
@@ -93,7 +94,7 @@ def test_the_asset_over_all_clips_is_made_when_a_clip_changed_and_only_then(toy:
     assert (times_made(), toy.artifact("total", "all")) == (2, "14")
 
 
-def test_an_asset_over_all_clips_is_made_after_a_clip_it_reads_and_told_where_it_fails(toy: Toy):
+def test_an_asset_over_all_clips_is_made_after_the_clips_it_reads_and_its_failure_is_kept(toy: Toy):
     toy.add(a="1", b="2")
     work = workload(toy, ["a", "b"])
     work.do(lambda runs: None)
@@ -157,7 +158,7 @@ def test_one_budget_holds_over_all_runs_of_a_command(spent):
     )  # and a voice bank, decisions, costs
 
 
-def test_what_a_budget_left_is_incomplete_and_told(spent):
+def test_what_a_budget_left_is_incomplete_and_reported(spent):
     _, _, seen, _ = spent
     assert seen["code"] == 1
     assert seen["states"] == dict.fromkeys([("frame_descriptions", clip) for clip in "def"], "incomplete")
@@ -167,14 +168,14 @@ def test_what_a_budget_left_is_incomplete_and_told(spent):
 def test_what_a_budget_left_is_done_by_a_later_run_that_may_and_nothing_is_asked_twice(spent):
     home, server, _, second = spent
     assert (second.code, home.states()) == (0, {})
-    assert sorted(server.count(one.picture) for one in server.requests) == [1] * 6
+    assert sorted(server.count(request.picture) for request in server.requests) == [1] * 6
 
 
 def test_documents_and_costs_follow_when_what_was_left_is_done(spent):
     home, _, _, _ = spent
     documents = [json.loads(home.store.read_bytes("description_document", clip, "json")) for clip in "abcdef"]
-    assert [one["totals"]["incomplete"] for one in documents] == [0] * 6
-    assert [one["metadata"]["worker_id"] for one in documents] == list("abcdef")
+    assert [document["totals"]["incomplete"] for document in documents] == [0] * 6
+    assert [document["metadata"]["worker_id"] for document in documents] == list("abcdef")
     costs = home.table("description_costs", "all")
     assert costs["cost_usd"].to_list() == [120e-9] * 6
     assert (costs["calls"].sum(), costs["input_tokens"].sum(), costs["output_tokens"].sum()) == (6, 600, 120)

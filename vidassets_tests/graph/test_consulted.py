@@ -52,6 +52,6 @@ def test_a_resource_that_is_only_consulted_loads_nothing_and_tells_no_device(toy
 
     made("number")
     assert "device" not in made("named")
-    assert "load" not in (toy.home / "told.txt").read_text()
+    assert "load" not in (toy.home / "calls.txt").read_text()
     assert "device" in made("worked")
-    assert "load" in (toy.home / "told.txt").read_text()
+    assert "load" in (toy.home / "calls.txt").read_text()

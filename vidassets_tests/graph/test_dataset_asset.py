@@ -1,13 +1,14 @@
 """Assets over all clips: what goes in, what makes them stale, how they wait; over the toy graph, with real runs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from vidassets.automation.executor import isolating_executor
-from vidassets.automation.status import Cell, State, dataset_cell
+from vidassets.automation.status import Cell, State
 from vidassets.automation.work import Workload
 from vidassets.errors import InputsAwaited, LabelError
 from vidassets.graph.artifact import Blob
@@ -231,15 +232,11 @@ def test_where_nothing_is_registered_it_waits_and_no_command_says_so(toy: Toy):
     assert (reasons(work), toy.instance.get_runs_count()) == ({}, 0)
 
 
-def test_one_on_demand_is_made_where_it_is_asked_for_and_by_no_automation(toy: Toy):
+def test_one_on_demand_is_made_where_it_is_asked_for(toy: Toy):
     toy.add(a="5", b="6")
     work = done(toy)
-    graph = work.definitions.resolve_asset_graph()
-    assert graph.get(dg.AssetKey("squared")).automation_condition is None
-    assert graph.get(dg.AssetKey("halved")).automation_condition is not None
     assert latest_whole(toy.instance, dg.AssetKey("squared")) is None
-    work.dataset_assets = [squared]
-    work.do(lambda runs: None)
+    asked = replace(work, dataset_assets=[squared])
+    asked.do(lambda runs: None)
     assert toy.artifact("squared", "all") == "121"
-    version = work.version("squared")
-    assert dataset_cell(toy.instance, work.store, squared, work.catalog, version, {}).state is State.FRESH
+    assert asked.dataset_cells()["squared"].state is State.FRESH

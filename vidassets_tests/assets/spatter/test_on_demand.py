@@ -1,5 +1,6 @@
 """What costs more than everybody wants to pay is made only where it is asked for by name."""
 
+import dagster as dg
 import pytest
 
 from vidassets.assets.spatter.consistency import spatter_consistency
@@ -21,8 +22,11 @@ def test_a_plain_run_and_the_status_leave_it_out(learned: Learned, asset: str):
 
 @pytest.mark.parametrize("asset", [spatter_search, spatter_consistency], ids=lambda asset: asset.name)
 def test_automation_leaves_it_alone(learned: Learned, asset):
-    graph = learned.builds.deployment.definitions.resolve_asset_graph()
-    assert [graph.get(key).automation_condition for key in asset.keys] == [None]
+    definitions = learned.builds.deployment.definitions
+    [automation] = [sensor for sensor in definitions.sensors or [] if sensor.name == "automation"]
+    assert isinstance(automation, dg.SensorDefinition)
+    assert automation.asset_selection is not None
+    assert automation.asset_selection.resolve(definitions.resolve_asset_graph()).isdisjoint(asset.keys)
 
 
 def test_a_search_asked_for_by_name_makes_its_trials(learned: Learned):
