@@ -11,7 +11,7 @@ from vidassets.graph.declared_graph import CLIPS_PER_RUN
 from vidassets.storage.store import UNPARTITIONED_KEY
 
 CellKey = tuple[str, str]  # asset and clip; UNPARTITIONED_KEY for an asset over all clips
-Wants = Callable[[CellKey, Cell], bool]
+Wants = Callable[[CellKey, Cell, bool], bool]  # a cell, its state now, and whether the same run makes an input again
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def next_runs(board: Board, wants: Wants, in_flight: Collection[CellKey] = froze
 
     Args:
         board: the states now.
-        wants: whether a cell should be made, by its state.
+        wants: whether a cell should be made.
         in_flight: cells that other runs are about to make.
     """
     wanted = [asset for asset in board.selection.dataset_assets if _is_coming(board, asset, wants, in_flight)]
@@ -76,7 +76,7 @@ def next_runs(board: Board, wants: Wants, in_flight: Collection[CellKey] = froze
 
 def _is_coming(board: Board, asset: DatasetAsset, wants: Wants, in_flight: Collection[CellKey]) -> bool:
     key = (asset.name, UNPARTITIONED_KEY)
-    return key in in_flight or wants(key, board.dataset_cells[asset.name])
+    return key in in_flight or wants(key, board.dataset_cells[asset.name], False)
 
 
 def _of_clip(
@@ -101,7 +101,7 @@ def _of_clip(
         is_changing = not changing.isdisjoint(board.selection.parents[asset.name])
         if (asset.name, clip) in in_flight or is_changing or inputs & later:
             later.add(asset.name)
-        elif wants((asset.name, clip), cell) and all(
+        elif wants((asset.name, clip), cell, not coming.keys().isdisjoint(inputs)) and all(
             coming[name].partitions == asset.partitions if name in coming else _is_usable(board.cells[name, clip])
             for name in inputs
         ):

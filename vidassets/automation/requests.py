@@ -16,7 +16,7 @@ RUNS_PER_TICK = 20  # chosen here: a run of 25 clips and 27 assets takes 5 CPU-s
 RUNS_PER_QUERY = 500
 
 
-def requests(
+def request_runs(
     selection: Selection, clips: Sequence[str], events: EventLog, stored: StoredKeys
 ) -> Iterator[dg.RunRequest]:
     """Yield a request for each run that is needed and not under way.
@@ -32,10 +32,10 @@ def requests(
     board = Board(selection, clips, events, stored)
     assets = {asset.name: asset for asset in selection.assets}
 
-    def wants(key: CellKey, cell: Cell) -> bool:
+    def wants(key: CellKey, cell: Cell, with_input: bool) -> bool:
         if cell.state not in (State.MISSING, State.STALE):
             return False
-        if key not in ended or events.has_observed(*key, since=ended[key][0]):
+        if with_input or key not in ended or events.has_observed(*key, since=ended[key][0]):
             return True
         planned, run = ended[key]  # it ended without a word on this cell: killed, cancelled, or never begun
         names = [name for name in assets if run.asset_selection and dg.AssetKey(name) in run.asset_selection]

@@ -7,7 +7,7 @@ import dagster as dg
 
 from vidassets.automation.event_log import EventLog, StillReading, StoredKeys
 from vidassets.automation.registration import register
-from vidassets.automation.requests import requests
+from vidassets.automation.requests import request_runs
 from vidassets.automation.status import Selection
 from vidassets.errors import ProfileError, VidassetsError
 from vidassets.graph.declared_graph import DeclaredGraph
@@ -55,7 +55,7 @@ def automation_sensor(
         selection = Selection.of(defined, graph.clip_assets, automated, graph.artifacts, settings)
         clips_now = list(context.instance.get_dynamic_partitions(str(clips.name)))
         try:
-            yield from requests(selection, clips_now, events, stored)
+            yield from request_runs(selection, clips_now, events, stored)
         except StillReading as reason:
             yield dg.SkipReason(f"{reason}; the next tick goes on.")
 

@@ -74,7 +74,7 @@ class Workload:
             attempted: cells that this command tried already. What failed is tried once a command.
         """
 
-        def wants(key: CellKey, cell: Cell) -> bool:
+        def wants(key: CellKey, cell: Cell, with_input: bool) -> bool:
             asset, clip = key
             if clip == UNPARTITIONED_KEY and cell.state in (State.MISSING, State.STALE):
                 return asset not in self.failures  # a later wave may change its inputs again
@@ -92,6 +92,7 @@ class Workload:
         attempted: set[CellKey] = set()
         tags = {LAUNCH_TAG: str(uuid4())}
         close_dead_runs(self.instance)
+        self._board = None
         while runs := self.plan(attempted):
             if over_clips := [run for run in runs if run.clips]:
                 on_wave(over_clips)
