@@ -15,7 +15,7 @@ from vidassets.graph.dagster_internals import CODE_VERSION_TAG, get_input_data_v
 from vidassets.graph.dataset_asset import DatasetAsset
 from vidassets.graph.dataset_step import AWAITED, INPUTS_TAG, WATCHED_TAG, not_made_yet
 from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, WAITING_FOR, DeclaredAsset
-from vidassets.graph.lineage import Made, input_version
+from vidassets.graph.lineage import Made, input_version, latest_ids
 from vidassets.graph.settings import digest, plain
 from vidassets.storage.store import UNPARTITIONED_KEY
 
@@ -171,7 +171,7 @@ class Board:
         cells: dict[tuple[str, str], Cell] = {}
         for asset in self.selection.clip_assets:
             kind = set(self.registered(asset.partitions))
-            made = self._events.made(asset.name, self.clips)
+            made = self._complete(asset)
             failures = {
                 clip: seen
                 for clip, seen in self._events.observed(asset.name, self.clips).items()
@@ -195,6 +195,14 @@ class Board:
     def dataset_cells(self) -> dict[str, Cell]:
         """The cell of every asset over all clips."""
         return {asset.name: self._dataset_cell(asset) for asset in self.selection.dataset_assets}
+
+    def _complete(self, asset: ClipAsset) -> dict[str, Made]:
+        """Return what is recorded of each clip whose companions were all recorded after it; see `latest_complete`."""
+        made = self._events.made(asset.name, self.clips)
+        if not asset.also:
+            return made
+        last = latest_ids(self._events.instance, asset.keys[-1], made)
+        return {clip: event for clip, event in made.items() if last.get(clip, 0) > event.storage_id}
 
     def newest_input(self, asset: DeclaredAsset, clip: str) -> int:
         """Return the storage id of the newest materialisation that an asset would read; 0 if there is none.

@@ -137,3 +137,5 @@ def test_a_clip_whose_companion_was_not_recorded_is_not_made(work: Workload, toy
     event = dg.AssetMaterialization("written", partition="a", tags=dict(toy.made("written")["a"].tags))
     toy.instance.report_runless_asset_event(event)
     assert set(latest_complete(toy.instance, written.keys, ["a", "b", "c"])) == {"b", "c"}
+    done = work.do(lambda runs: None)
+    assert {cell for cell in done if cell[0] == "written"} == {("written", "a")}
