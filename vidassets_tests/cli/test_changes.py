@@ -106,7 +106,7 @@ def test_a_video_that_is_gone_is_reported_and_nothing_of_it_is_deleted(days: dic
     day = days["one gone"]
     assert (day.made, day.n_runs, day.said.code) == ({}, 0, 0)
     assert "gone c: " in day.said.err
-    assert "Its artifacts are kept; `vidassets remove c` takes it out." in " ".join(day.said.err.split())
+    assert "Its artifacts are kept; `vidassets remove c` removes the clip." in " ".join(day.said.err.split())
 
 
 def test_a_setting_of_shots_makes_shots_again_and_no_scores(days: dict[str, Day]):

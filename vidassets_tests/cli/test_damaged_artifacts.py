@@ -25,7 +25,7 @@ def test_a_damaged_artifact_is_named_with_the_command_that_fixes_it(finished: Ho
     finished.store.write_bytes("frames", "a", "parquet", b"not parquet")
     said = finished.command("run", "--clips", "a", "--select", "frame_descriptions", "--force")
     assert said.code == 1
-    assert "does not read as Parquet" in said.out
+    assert "cannot be read as Parquet" in said.out
     assert finished.command("run", "--clips", "a", "--select", "frames", "--force").code == 0
     assert finished.command("run").code == 0
 

@@ -49,7 +49,9 @@ def test_what_cannot_be_carried_out_ends_with_2_and_says_how_to_fix_it(
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "x"}, "interval_s", id="a variable of another type"),
         pytest.param({"VIDASSETS__FRAMES__INTERVAL_S": "["}, "VIDASSETS__FRAMES__INTERVAL_S", id="no YAML"),
         pytest.param({"VIDASSETS__STORE": "x"}, "VIDASSETS__KEY__FIELD", id="a variable without a field"),
-        pytest.param({"VIDASSETS__STORE__ROOT": "ftp://host/data"}, "a store is a folder or s3://", id="no store"),
+        pytest.param(
+            {"VIDASSETS__STORE__ROOT": "ftp://host/data"}, "Give a folder or s3://BUCKET/PREFIX", id="no store"
+        ),
         pytest.param({"DAGSTER_HOME": "/dev/null/home"}, "DAGSTER_HOME", id="no place for Dagster"),
     ],
 )

@@ -53,7 +53,7 @@ def test_frames_at_shot_midpoints_are_asked_for_in_the_profile(home: Home):
 def test_frames_at_shot_midpoints_are_refused_at_launch_and_the_profile_is_named(worked: Home):
     said = worked.command("run", "--set", "frames.at_shot_midpoints=true")
     assert (said.code, worked.states()) == (2, {})
-    assert "set it in the profile (assets: frames: at_shot_midpoints: true), not at launch" in flat(said.err)
+    assert "Set it in the profile (assets: frames: at_shot_midpoints: true)" in flat(said.err)
 
 
 def test_videos_named_to_run_are_added_and_worked_on_alone(home: Home):
@@ -75,4 +75,4 @@ def test_what_run_cannot_add_is_refused_and_the_rest_is_done(home: Home):
     assert (said.code, [row["clip"] for row in said.json]) == (1, ["a"])
     assert "would share the key 'b'" in flat(said.err)
     both = home.command("run", str(home.videos), "--clips", "a")
-    assert (both.code, "either the one or the other" in flat(both.err)) == (2, True)
+    assert (both.code, "exclude each other" in flat(both.err)) == (2, True)

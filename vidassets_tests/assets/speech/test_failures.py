@@ -101,7 +101,7 @@ def test_a_batch_records_what_a_clip_alone_records(twice: tuple[Recorded, Record
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SpokenClips, Heard, Heard]]:
-    """Two clips for a model that knows English only; one is said to be in another language."""
+    """Two clips for a model that knows English only; one is given as being in another language."""
     with SpokenClips.at(tmp_path_factory.mktemp("foreign")) as clips:
         for name in ("english", "foreign"):
             talking_film(clips.videos / f"{name}.mkv", sentence("ninety"))
@@ -114,7 +114,7 @@ def test_a_language_that_the_model_does_not_know_fails_and_tells_the_mend(foreig
     _, said, _ = foreign
     assert set(said.failed) == {("recognized_segments", "foreign")}
     cause = said.failed["recognized_segments", "foreign"]
-    assert cause.startswith("LanguageUnsupported: foreign: its language is said to be 'zh'")
+    assert cause.startswith("LanguageUnsupported: foreign: its language is given as 'zh'")
     assert "WhisperXSpeech" in cause
 
 
