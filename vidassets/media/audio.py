@@ -1,4 +1,4 @@
-"""A clip's sound, decoded to 16 kHz on the clip's own clock: second 7.3 of the sound is second 7.3 of the clip."""
+"""Decode a clip's sound to 16 kHz on the clip's own clock: second 7.3 of the sound is second 7.3 of the clip."""
 
 import math
 from collections.abc import Iterator
@@ -21,23 +21,23 @@ from vidassets.media.problems import OnProblem, Problem
 from vidassets.media.sound import SAMPLE_RATE_HZ
 from vidassets.media.sound_run import SoundRun
 
-# How far a frame's time may jump and still be an uneven clock. Chosen here: less than one frame of AAC (21 ms).
+# Greatest jump of a frame's time that counts as an uneven clock. Chosen here: less than a frame of AAC (21 ms).
 JUMP_S = 0.02
-# The same after something that did not decode: a hole is expected then.
+# The same after a decoding error, where a hole is expected.
 JUMP_AFTER_ERROR_S = 0.002
-# A clip whose clock begins within this of 0 keeps 0: an encoder's priming before, a stream joined late after.
+# A sound begins at 0 if the clip's clock begins between -PRIMING_S (an encoder's priming) and LATE_S.
 PRIMING_S = 0.1
 LATE_S = 60.0
-# No recording has a hole this long: such a time is damaged.
+# No recording has a longer hole: such a time is damaged.
 LONGEST_HOLE_S = 86_400.0
 SILENCE_BLOCK = 10 * SAMPLE_RATE_HZ
-# FLAC holds no more.
+# The limit of FLAC.
 MOST_CHANNELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A stretch without sound in the container: clip times, and why."""
+    """A stretch without sound in the container: its clip times and its cause."""
 
     start_s: float
     end_s: float
@@ -45,12 +45,15 @@ class Hole:
 
 
 class AudioTrack:
-    """One stream of sound of an open container; `holes` and `clipping` are complete once `blocks` is through.
+    """An audio stream of an open container. `holes`, `clipping` and `loudness` are complete when `blocks` has ended.
 
     Attributes:
-        stream: of PyAV.
-        start_s: the clip's time at the first sample, whole seconds.
-        channels: of the blocks.
+        stream: PyAV's stream.
+        start_s: clip time of the first sample, in whole seconds.
+        channels: number of channels of the blocks.
+        holes: stretches without sound.
+        clipping: counts the clipped samples of the source.
+        loudness: measures the source.
     """
 
     def __init__(
@@ -63,20 +66,23 @@ class AudioTrack:
         self.clipping = Clipping()
         self.loudness = LoudnessMeter()
         self._tick_s = float(stream.time_base or 0)
+        # The number of samples that were returned already.
         self._reached = 0
-        self._trouble: str | None = None
-        # Of the hole before the run in hand: what did not decode there, if that is why.
-        self._run_trouble: str | None = None
+        # The error since the last frame that decoded, and the error before the current run.
+        self._error: str | None = None
+        self._run_error: str | None = None
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """float32 (C, N) at 16 kHz, one after the other from `start_s` on, in [-1, 1] but for what a codec overshoots.
+        """Yield consecutive blocks, float32 (C, N) at 16 kHz, from `start_s` on; a codec may overshoot [-1, 1].
 
-        What is missing is silence, and told in `holes`; what is there twice is left out; what does not decode is
-        reported, and the rest survives.
+        Missing sound is replaced with silence and listed in `holes`. Sound that overlaps earlier sound is left out.
+        Decoding errors are reported, and decoding goes on after them.
         """
         run, last_step_s = None, 0.0
         for frame in self._frames():
-            samples, pts_s = self._heard(frame), self._pts_s(frame)
+            samples, pts_s = self._measured_samples(frame), self._pts_s(frame)
+            # How far the frame's time is from the end of the run, by the count of samples. A drifting clock changes
+            # this slowly; a hole or an overlap changes it at once and begins a new run.
             step_s = last_step_s if run is None or pts_s is None else pts_s - run.expects_s
             if run and not self._follows(run, frame, samples, step_s - last_step_s):
                 yield from self._placed(run.finish())
@@ -84,38 +90,38 @@ class AudioTrack:
             if run is None:
                 begins_s = self._reached / SAMPLE_RATE_HZ if pts_s is None else pts_s
                 run, step_s = SoundRun(frame.sample_rate, len(samples), self._tick_s, begins_s), 0.0
-                self._run_trouble = self._trouble
-            last_step_s, self._trouble = step_s, None
+                self._run_error = self._error
+            last_step_s, self._error = step_s, None
             yield from self._placed(run.push(samples, pts_s))
         if run:
             yield from self._placed(run.finish())
 
     def _follows(self, run: SoundRun, frame: AudioFrame, samples: np.ndarray, jump_s: float) -> bool:
-        allowed_s = JUMP_S if self._trouble is None else JUMP_AFTER_ERROR_S + self._tick_s
+        allowed_s = JUMP_S if self._error is None else JUMP_AFTER_ERROR_S + self._tick_s
         return (run.rate_hz, run.channels) == (frame.sample_rate, len(samples)) and abs(jump_s) <= allowed_s
 
     def _placed(self, piece: tuple[int, np.ndarray]) -> Iterator[np.ndarray]:
-        """The piece where it belongs: after silence, or without what lies before what is there already."""
-        at, samples = piece
+        """Yield the piece at its place: after silence, or without the part that overlaps earlier sound."""
+        first, samples = piece
         if not samples.shape[1]:
             return
-        silence, twice = at - self._reached, min(self._reached - at, samples.shape[1])
-        if silence > (JUMP_AFTER_ERROR_S if self._run_trouble else JUMP_S) * SAMPLE_RATE_HZ:
-            cause = self._run_trouble or ("none is stored for it" if self._reached else "the sound begins after it")
-            edges = (self.start_s + n / SAMPLE_RATE_HZ for n in (self._reached, at))
+        silence, twice = first - self._reached, min(self._reached - first, samples.shape[1])
+        if silence > (JUMP_AFTER_ERROR_S if self._run_error else JUMP_S) * SAMPLE_RATE_HZ:
+            cause = self._run_error or ("none is stored for it" if self._reached else "the sound begins after it")
+            edges = (self.start_s + n / SAMPLE_RATE_HZ for n in (self._reached, first))
             self.holes.append(Hole(*edges, cause=cause))
         if self._reached and twice > JUMP_S * SAMPLE_RATE_HZ:
-            where = f"from {self.start_s + at / SAMPLE_RATE_HZ:.3f} s"
+            where = f"from {self.start_s + first / SAMPLE_RATE_HZ:.3f} s"
             self._report(Problem("audio_overlap", f"{where}, {twice / SAMPLE_RATE_HZ:.3f} s are there twice: left out"))
         for n in range(0, silence, SILENCE_BLOCK):
             yield np.zeros((self.channels, min(SILENCE_BLOCK, silence - n)), np.float32)
         samples = samples[:, max(0, twice) :]
-        self._reached = max(self._reached, at) + samples.shape[1]
+        self._reached = max(self._reached, first) + samples.shape[1]
         if samples.shape[1]:
             yield samples if len(samples) == self.channels else np.repeat(samples[:1], self.channels, axis=0)
 
     def _frames(self) -> Iterator[AudioFrame]:
-        """Every frame that decodes, in the order of the container; but for one of an impossible time."""
+        """Yield every frame that decodes, in the order of the container, except frames with impossible times."""
         packets = self._container.demux(self.stream)
         reached_s = self.start_s
         while True:
@@ -142,12 +148,15 @@ class AudioTrack:
                     yield frame
 
     def _pts_s(self, frame: AudioFrame) -> float | None:
-        """When the frame begins, counted from `start_s`."""
+        """Return the time of the frame's first sample since `start_s`; None: the frame has no time."""
         base = frame.time_base or self.stream.time_base
         return None if frame.pts is None or base is None else seconds(frame.pts, base) - self.start_s
 
-    def _heard(self, frame: AudioFrame) -> np.ndarray:
-        """float32 (C, N): all channels or their mix; the mix too where a frame has another number of channels."""
+    def _measured_samples(self, frame: AudioFrame) -> np.ndarray:
+        """Measure clipping and loudness of a frame; return its channels or their mix, float32 (C, N).
+
+        A frame with an unexpected number of channels is mixed.
+        """
         samples, layout = float_samples(frame), named_layout(frame.layout)
         self.clipping.count(samples)
         self.loudness.push(samples, frame.sample_rate, layout)
@@ -156,10 +165,10 @@ class AudioTrack:
         return mono_weights(layout)[None] @ samples
 
     def _blame(self, code: str, at_s: float, what: str, why: str | None) -> None:
-        # One report for a stretch: nothing has decoded since the last.
-        if self._trouble is None:
+        # A stretch is reported once, however many of its packets fail.
+        if self._error is None:
             self._report(Problem(code, f"the sound at {at_s:.3f} s: {what} ({why})"))
-        self._trouble = f"{what}: {why}"
+        self._error = f"{what}: {why}"
 
 
 @contextmanager
@@ -171,17 +180,17 @@ def decode_audio(
     separate_channels: bool = False,
     storage_options: StorageOptions | None = None,
 ) -> Iterator[AudioTrack | None]:
-    """The chosen stream of a file, open while inside; None where the container holds no sound.
+    """Open an audio stream of a file as a context manager; None if the container has no sound that can be decoded.
 
     Args:
-        uri: as in `opening.open_container`, whose errors it raises.
-        on_problem: told what is wrong and can be worked around.
-        stream: index in the container, or a language tag as the container tells it; None: the first.
-        separate_channels: each channel for itself, not their mix.
-        storage_options: for fsspec.
+        uri: path or URL, as in `opening.open_container`, whose errors are raised.
+        on_problem: called with every problem that can be worked around.
+        stream: index in the container, or the stream's language tag; None: the first audio stream.
+        separate_channels: keep the channels instead of mixing them.
+        storage_options: options of the remote store.
 
     Raises:
-        InvalidSetting: there is sound, but no such stream; or more than 8 channels were to be kept apart.
+        InvalidSetting: the file has sound but not this stream, or `separate_channels` is set for more than 8 channels.
     """
     with open_container(uri, storage_options) as container:
         chosen = _chosen_stream(container, uri, stream)
@@ -194,10 +203,11 @@ def decode_audio(
             return
         if separate_channels and chosen.channels > MOST_CHANNELS:
             raise InvalidSetting(
-                f"{uri}: {chosen.channels} channels cannot be kept apart, {MOST_CHANNELS} can. Let them be mixed."
+                f"{uri}: stream {chosen.index} has {chosen.channels} channels. A FLAC holds {MOST_CHANNELS}, so they "
+                "cannot be kept separate. Set `separate_channels` to false."
             )
         chosen.codec_context.thread_count = 1
-        # Without it a damaged frame becomes noise, and nobody is told.
+        # Without these flags a damaged frame becomes noise without an error.
         chosen.codec_context.options = {**chosen.codec_context.options, "err_detect": "crccheck+explode"}
         yield AudioTrack(container, chosen, on_problem, separate_channels=separate_channels)
 
@@ -211,15 +221,15 @@ def _chosen_stream(container: InputContainer, uri: str, wanted: int | str | None
         if key == (stream.index if isinstance(key, int) else (stream.language or "").lower()):
             return stream
     held = ", ".join(f"{stream.index} ({stream.language or 'no language'})" for stream in streams)
-    raise InvalidSetting(f"{uri}: no stream of sound {wanted!r}, it holds {held}. Name one of these, or none.")
+    raise InvalidSetting(f"{uri}: no audio stream {wanted!r}. The file has {held}. Choose one of these, or none.")
 
 
 def _clock_start_s(container: InputContainer, stream: AudioStream) -> float:
-    """Where the FLAC begins: 0, or the whole second before a clock that begins far from it."""
+    """Return the clip time at which the FLAC begins: 0, or a whole second if the clip's clock begins far from 0."""
     firsts = [
-        seconds(one.start_time, one.time_base)
-        for one in (stream, find_video_stream(container))
-        if one is not None and one.start_time is not None and one.time_base is not None
+        seconds(track.start_time, track.time_base)
+        for track in (stream, find_video_stream(container))
+        if track is not None and track.start_time is not None and track.time_base is not None
     ]
     first_s = min(firsts, default=0.0)
     return 0.0 if -PRIMING_S <= first_s <= LATE_S else float(math.floor(first_s))

@@ -1,22 +1,22 @@
-"""How much of a sound was cut off at full scale, counted where that shows: before anything is resampled or mixed."""
+"""Count the samples that were cut off at full scale. This has to happen before the sound is resampled or mixed."""
 
 import numpy as np
 
-# 16 bits end at 32767 / 32768. A lossy codec wavers around it.
+# Full scale of 16 bits is 32767 / 32768; lossy codecs vary around it.
 FULL_SCALE = 32_766 / 32_768
-# Chosen here: a wave that only touches full scale stays there for a sample or two.
+# Chosen here: a wave that only touches full scale stays at it for a sample or two.
 MIN_RUN = 3
 
 
 class Clipping:
-    """Counts the samples at full scale that stand in runs of 3 or more, block by block."""
+    """Counts, block by block, the samples at full scale in runs of at least 3."""
 
     def __init__(self) -> None:
         self._open = np.zeros(0, np.int64)
         self._n_clipped = self._n_samples = 0
 
     def count(self, samples: np.ndarray) -> None:
-        """Takes float32 (C, N) into account, which follows what was counted before."""
+        """Add the next block, float32 (C, N)."""
         channels, n_samples = samples.shape
         if len(self._open) != channels:
             self._close()
@@ -27,6 +27,7 @@ class Clipping:
             self._close()
             return
         for channel in range(channels):
+            # Runs at full scale; the first continues the open run of the block before, if both touch the border.
             edges = np.diff(np.pad(full[channel].astype(np.int8), 1))
             starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
             lengths = ends - starts
@@ -34,6 +35,7 @@ class Clipping:
                 lengths[0] += self._open[channel]
             else:
                 lengths = np.r_[self._open[channel], lengths]
+            # A run that reaches the end of the block stays open.
             is_open = bool(full[channel, -1]) if n_samples else False
             self._open[channel] = lengths[-1] if is_open else 0
             done = lengths[:-1] if is_open else lengths
@@ -41,7 +43,7 @@ class Clipping:
 
     @property
     def share(self) -> float | None:
-        """Of all samples of all channels, in [0, 1]; None before the first."""
+        """The share of clipped samples in all channels, in [0, 1]; None: no samples yet."""
         self._close()
         return self._n_clipped / self._n_samples if self._n_samples else None
 

@@ -1,11 +1,11 @@
-"""Seconds and ticks: a presentation time is a whole number of ticks of its stream's time base."""
+"""Convert between seconds and ticks. A presentation time is a whole number of ticks of its stream's time base."""
 
 import math
 from fractions import Fraction
 
 
 def seconds(tick: int, time_base: Fraction) -> float:
-    """The time of a tick, in seconds.
+    """Return the time of a tick, in seconds.
 
     >>> seconds(1536, Fraction(1, 12288))
     0.125
@@ -14,9 +14,9 @@ def seconds(tick: int, time_base: Fraction) -> float:
 
 
 def last_tick_at(time_s: float, time_base: Fraction) -> int:
-    """The last tick whose time in seconds, as a float, is at or before `time_s`.
+    """Return the last tick whose time in seconds, as a float, is at or before `time_s`.
 
-    Compared as floats, so that a `pts_s` handed back as a wanted time finds its own frame.
+    Times are compared as floats, so that the `pts_s` of a frame finds this frame.
 
     >>> all(last_tick_at(seconds(tick, Fraction(1, 30000)), Fraction(1, 30000)) == tick for tick in range(999))
     True
@@ -25,7 +25,7 @@ def last_tick_at(time_s: float, time_base: Fraction) -> int:
         ValueError: `time_s` is not a finite number.
     """
     if not math.isfinite(time_s):
-        raise ValueError(f"a wanted time is a finite number of seconds, got {time_s}")
+        raise ValueError(f"expected a finite time in seconds, got {time_s}")
     tick = math.floor(Fraction(time_s) / time_base)
     while seconds(tick + 1, time_base) <= time_s:
         tick += 1

@@ -33,7 +33,7 @@ class LoudnessMeter:
         self._graph: Graph | None = None
 
     def push(self, samples: np.ndarray, rate_hz: int, layout: AudioLayout) -> None:
-        """Add float32 (C, N), finite, full scale at 1; `layout` is that of the C channels."""
+        """Add a block, float32 (C, N), finite, full scale at 1; `layout` is that of its C channels."""
         if rate_hz < LEAST_RATE_HZ:
             return
         if self._graph is None or self._format != (rate_hz, layout.name):
@@ -53,10 +53,10 @@ class LoudnessMeter:
     @property
     def integrated_lufs(self) -> float | None:
         """The loudness of everything pushed; None: less than 400 ms, silent, or below 4 kHz."""
-        return integrated_loudness_lufs(np.array(self._momentary_lufs))
+        return _gated_mean_lufs(np.array(self._momentary_lufs))
 
 
-def integrated_loudness_lufs(momentary_lufs: np.ndarray) -> float | None:
+def _gated_mean_lufs(momentary_lufs: np.ndarray) -> float | None:
     """Return the mean loudness of the windows that pass the absolute and the relative gate; None: no window does.
 
     Args:

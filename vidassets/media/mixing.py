@@ -1,11 +1,11 @@
-"""Samples of a decoded frame as floats, and their mix to one channel."""
+"""Convert a decoded frame to floats, and find the weights that mix its channels to mono."""
 
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 
-# ITU-R BS.775-4, table 2, to 1/0: the centre whole, left and right at -3 dB, surrounds at -6 dB, no low effects.
-# What the table does not name (heights, wides, a back centre) is taken for a surround.
+# ITU-R BS.775-4, table 2, column 1/0: centre at 0 dB, left and right at -3 dB, surrounds at -6 dB, no low effects.
+# Channels that the table does not name (heights, wides, a back centre) count as surrounds.
 FRONT, CENTRE, SURROUND = 0.7071, 1.0, 0.5
 WEIGHTS = {
     "FL": FRONT, "FR": FRONT, "FLC": FRONT, "FRC": FRONT, "DL": FRONT, "DR": FRONT, "FC": CENTRE,
@@ -14,7 +14,7 @@ WEIGHTS = {
 
 
 def float_samples(frame: AudioFrame) -> np.ndarray:
-    """float32 (C, N) of a frame of any sample format, full scale at 1; what is not a number is 0."""
+    """Return the samples of a frame of any format, float32 (C, N), full scale at 1. NaN becomes 0, infinity 1."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T

@@ -21,7 +21,7 @@ def write_audio(
     language: str | None = None,
     others: Sequence[str] = (),
 ) -> Path:
-    """Writes frames, (time in ticks of `time_base`, float (C, N)); `others` are languages of silent streams before."""
+    """Write frames: (time in ticks of `time_base`, float (C, N)). `others`: languages of silent streams before it."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=rate_hz, layout=layout) for _ in (*others, language)]
         for stream, tag in zip(streams, (*others, language), strict=True):
@@ -31,8 +31,8 @@ def write_audio(
             stream.time_base = time_base or Fraction(1, rate_hz)
         for tick, samples in frames:
             for stream in streams:
-                heard = samples if stream is streams[-1] else np.zeros_like(samples)
-                frame = _frame(heard, rate_hz, layout, stream.format.name)
+                content = samples if stream is streams[-1] else np.zeros_like(samples)
+                frame = _frame(content, rate_hz, layout, stream.format.name)
                 frame.pts, frame.time_base = tick, time_base or Fraction(1, rate_hz)
                 for packet in stream.encode(frame):
                     container.mux(packet)
@@ -54,7 +54,7 @@ def _frame(samples: np.ndarray, rate_hz: int, layout: str, sample_format: str) -
 
 
 def framed(samples: np.ndarray, at: int = 0, length: int = 960) -> list[tuple[int, np.ndarray]]:
-    """Samples (C, N) cut into frames whose times, from `at` on, count samples."""
+    """Cut samples (C, N) into frames whose times count samples, beginning with `at`."""
     return [(at + first, samples[:, first : first + length]) for first in range(0, samples.shape[1], length)]
 
 
@@ -65,7 +65,7 @@ def clicks(times_s: Sequence[float], duration_s: float, rate_hz: int = 48_000) -
 
 
 def click_times(samples: np.ndarray, start_s: float = 0.0, rate_hz: int = 16_000) -> list[float]:
-    """Where the pulses of `clicks` are: the centre of each, to a fraction of a sample."""
+    """Find the centres of the pulses of `clicks`, to a fraction of a sample."""
     loud = np.flatnonzero(np.abs(samples) > 0.05)
     groups = np.split(loud, np.flatnonzero(np.diff(loud) > 20) + 1) if len(loud) else []
     return [start_s + float(np.average(group, weights=samples[group] ** 2)) / rate_hz for group in groups]

@@ -20,7 +20,7 @@ FOOTAGE = os.environ.get("VIDASSETS_FOOTAGE", "")
 needs_footage = pytest.mark.skipif(not FOOTAGE, reason="VIDASSETS_FOOTAGE names no folder of footage")
 
 
-def heard(path: Path | str, **options) -> tuple[AudioTrack, np.ndarray, list[Problem]]:
+def decoded(path: Path | str, **options) -> tuple[AudioTrack, np.ndarray, list[Problem]]:
     problems: list[Problem] = []
     with decode_audio(str(path), problems.append, **options) as track:
         assert track is not None
@@ -34,7 +34,7 @@ def tone(duration_s: float, rate_hz: int = 48_000, hz: float = 440.0) -> np.ndar
 @pytest.mark.parametrize("rate_hz", [8000, 11_025, 16_000, 44_100, 48_000, 96_000])
 def test_a_sound_of_any_rate_keeps_its_seconds(tmp_path, rate_hz):
     path = write_audio(tmp_path / "a.nut", framed(clicks(TIMES_S, 20, rate_hz)), rate_hz=rate_hz)
-    _, samples, _ = heard(path)
+    _, samples, _ = decoded(path)
     assert click_times(samples[0]) == pytest.approx(TIMES_S, abs=0.1 * SAMPLE_S)
     assert samples.shape == (1, 320_000)
 
@@ -42,31 +42,31 @@ def test_a_sound_of_any_rate_keeps_its_seconds(tmp_path, rate_hz):
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.nut"])
 def test_a_sound_that_begins_late_is_preceded_by_silence(tmp_path, name):
     path = write_audio(tmp_path / name, framed(clicks(TIMES_S, 20), at=40_800))
-    track, samples, _ = heard(path)
+    track, samples, _ = decoded(path)
     assert click_times(samples[0]) == pytest.approx([0.85 + t for t in TIMES_S], abs=SAMPLE_S)
     assert [(hole.start_s, hole.end_s) for hole in track.holes] == [(0.0, 0.85)]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
 def test_a_coded_sound_keeps_its_seconds(tmp_path, name):
-    # The encoder primes with 1024 samples; MP4 tells its first time in whole milliseconds.
+    # The encoder primes with 1024 samples; MP4 stores its first time in whole milliseconds.
     frames = framed(clicks(TIMES_S, 21), at=72_000 + 1024, length=1024)
-    _, samples, _ = heard(write_audio(tmp_path / name, frames, codec="aac"))
+    _, samples, _ = decoded(write_audio(tmp_path / name, frames, codec="aac"))
     # What a lossy codec does to a pulse moves its centre by a sample or so.
     assert click_times(samples[0]) == pytest.approx([1.5 + 1024 / 48_000 + t for t in TIMES_S], abs=2 * SAMPLE_S)
 
 
-def test_a_hole_is_silence_and_told(tmp_path):
+def test_a_hole_becomes_silence_and_is_listed(tmp_path):
     frames = [(at + 48_000 * (at >= 120_000), samples) for at, samples in framed(clicks(TIMES_S, 20))]
-    track, samples, problems = heard(write_audio(tmp_path / "a.mkv", frames))
+    track, samples, problems = decoded(write_audio(tmp_path / "a.mkv", frames))
     assert click_times(samples[0]) == pytest.approx([t + (t > 2.5) for t in TIMES_S], abs=SAMPLE_S)
     assert [(hole.start_s, hole.end_s, hole.cause) for hole in track.holes] == [(2.5, 3.5, "none is stored for it")]
     assert problems == []
 
 
-def test_what_is_there_twice_is_left_out_and_told(tmp_path):
+def test_overlapping_sound_is_left_out_and_reported(tmp_path):
     frames = [(at - 7200 * (at >= 124_800), part) for at, part in framed(clicks(TIMES_S, 20), length=9600)]
-    _, samples, problems = heard(write_audio(tmp_path / "a.nut", frames))
+    _, samples, problems = decoded(write_audio(tmp_path / "a.nut", frames))
     assert click_times(samples[0]) == pytest.approx([t - 0.15 * (t > 2.6) for t in TIMES_S], abs=SAMPLE_S)
     assert [problem.code for problem in problems] == ["audio_overlap"]
 
@@ -81,7 +81,7 @@ def test_a_drift_is_followed(tmp_path_factory, drift, begins_s, milliseconds):
     base = Fraction(1, 1000) if milliseconds else Fraction(1, 48_000)
     path = tmp_path_factory.mktemp("drift") / "a.nut"
     frames = [(round((begins_s + at / 48_000 * (1 + drift)) / base), part) for at, part in framed(clicks(TIMES_S, 20))]
-    track, samples, _ = heard(write_audio(path, frames, time_base=base))
+    track, samples, _ = decoded(write_audio(path, frames, time_base=base))
     within_s = 0.0015 if milliseconds else 2 * SAMPLE_S
     assert click_times(samples[0]) == pytest.approx([begins_s + t * (1 + drift) for t in TIMES_S], abs=within_s)
     assert all(hole.start_s == 0 for hole in track.holes)
@@ -89,7 +89,7 @@ def test_a_drift_is_followed(tmp_path_factory, drift, begins_s, milliseconds):
 
 def test_a_drift_is_followed_without_a_click(tmp_path):
     frames = [(round(at * 1.0005), part) for at, part in framed(tone(20))]
-    _, samples, _ = heard(write_audio(tmp_path / "a.nut", frames))
+    _, samples, _ = decoded(write_audio(tmp_path / "a.nut", frames))
     due = 0.4 * np.sin(2 * np.pi * 440 / 1.0005 * np.arange(samples.shape[1]) / 16_000)
     assert np.abs(samples[0] - due)[100:-100].max() < 0.01
 
@@ -98,8 +98,8 @@ def test_times_that_only_waver_change_no_sample(tmp_path):
     rng = np.random.default_rng(0)
     even = framed(tone(10))
     uneven = [(round(at / 48 + rng.uniform(-0.4, 0.4)) if at else 0, part) for at, part in even]
-    _, expected, _ = heard(write_audio(tmp_path / "even.nut", even))
-    track, samples, _ = heard(write_audio(tmp_path / "uneven.nut", uneven, time_base=Fraction(1, 1000)))
+    _, expected, _ = decoded(write_audio(tmp_path / "even.nut", even))
+    track, samples, _ = decoded(write_audio(tmp_path / "uneven.nut", uneven, time_base=Fraction(1, 1000)))
     assert np.array_equal(samples, expected)
     assert track.holes == []
 
@@ -107,40 +107,40 @@ def test_times_that_only_waver_change_no_sample(tmp_path):
 @pytest.mark.parametrize(("begins_s", "start_s"), [(0.0, 0.0), (59.0, 0.0), (61.5, 61.0), (36_000.25, 36_000.0)])
 def test_a_clock_that_begins_far_from_0_is_not_preceded_by_hours_of_silence(tmp_path, begins_s, start_s):
     path = write_audio(tmp_path / "a.nut", framed(clicks([0.5], 1), at=round(begins_s * 48_000)))
-    track, samples, _ = heard(path)
+    track, samples, _ = decoded(path)
     assert track.start_s == start_s
     assert click_times(samples[0], track.start_s) == pytest.approx([begins_s + 0.5], abs=SAMPLE_S)
 
 
 def test_the_centre_of_surround_sound_outweighs_the_rest(tmp_path):
     parts = np.repeat(np.eye(6) * 0.5, 4800, axis=1)
-    _, samples, _ = heard(write_audio(tmp_path / "a.mkv", framed(parts), layout="5.1"))
+    _, samples, _ = decoded(write_audio(tmp_path / "a.mkv", framed(parts), layout="5.1"))
     # FL, FR, FC, LFE, BL, BR
     assert samples[0, 800::1600] / samples[0, 4000] == pytest.approx([0.7071, 0.7071, 1, 0, 0.5, 0.5], abs=0.002)
 
 
 def test_a_mix_of_equal_channels_is_that_channel(tmp_path):
-    _, samples, _ = heard(write_audio(tmp_path / "a.mkv", framed(np.full((6, 48_000), 0.5)), layout="5.1"))
+    _, samples, _ = decoded(write_audio(tmp_path / "a.mkv", framed(np.full((6, 48_000), 0.5)), layout="5.1"))
     assert samples[0, 8000] == pytest.approx(0.5, abs=1e-3)
 
 
-def test_channels_are_kept_apart_where_that_is_asked_for(tmp_path):
+def test_separate_channels_are_not_mixed(tmp_path):
     stereo = np.concatenate([clicks([0.5], 2), clicks([1.25], 2)])
     path = write_audio(tmp_path / "a.mkv", framed(stereo), layout="stereo")
-    _, samples, _ = heard(path, separate_channels=True)
-    assert [click_times(one) for one in samples] == [[pytest.approx(0.5)], [pytest.approx(1.25)]]
+    _, samples, _ = decoded(path, separate_channels=True)
+    assert [click_times(channel) for channel in samples] == [[pytest.approx(0.5)], [pytest.approx(1.25)]]
 
 
 @pytest.mark.parametrize("wanted", [1, "deu", "DEU"])
 def test_a_stream_is_chosen_by_index_or_language(tmp_path, wanted):
     path = write_audio(tmp_path / "a.mkv", framed(tone(1)), language="deu", others=["fra"])
-    assert [np.abs(heard(path, stream=one)[1]).max() > 0.1 for one in (None, wanted)] == [False, True]
+    assert [np.abs(decoded(path, stream=stream)[1]).max() > 0.1 for stream in (None, wanted)] == [False, True]
 
 
-def test_a_stream_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_the_error_on_a_missing_stream_lists_the_streams_of_the_file(tmp_path):
     path = write_audio(tmp_path / "a.mkv", framed(tone(1)), language="deu", others=["fra"])
-    with pytest.raises(InvalidSetting, match=r"no stream of sound 'spa', it holds 0 \(fra\), 1 \(deu\)"):
-        heard(path, stream="spa")
+    with pytest.raises(InvalidSetting, match=r"no audio stream 'spa'. The file has 0 \(fra\), 1 \(deu\)"):
+        decoded(path, stream="spa")
 
 
 def test_a_video_without_sound_has_no_track(tmp_path):
@@ -156,7 +156,7 @@ def test_a_damaged_middle_becomes_a_hole_and_the_rest_survives(tmp_path, codec, 
     middle, length = len(content) // 2, len(content) // 20
     content[middle : middle + length] = np.random.default_rng(1).bytes(length)
     path.write_bytes(content)
-    track, samples, problems = heard(path)
+    track, samples, problems = decoded(path)
     assert {problem.code for problem in problems} == {"decode_error"}
     (hole,) = [hole for hole in track.holes if hole.start_s > 0]
     assert 4.5 < hole.start_s - samples.shape[1] / 16_000 + 10 < hole.end_s - samples.shape[1] / 16_000 + 10 < 6.0
@@ -189,14 +189,14 @@ def test_a_wave_that_touches_full_scale_is_not_clipped():
         pytest.param("clips/anamorphic-6ch.mp4", 0.0, 84_992, id="six channels"),
     ],
 )
-def test_footage_has_the_length_its_packets_tell(name, starts_s, n_samples):
-    track, samples, problems = heard(Path(FOOTAGE) / name)
+def test_footage_has_the_length_of_its_packets(name, starts_s, n_samples):
+    track, samples, problems = decoded(Path(FOOTAGE) / name)
     assert (track.start_s, problems, samples.shape) == (0.0, [], (1, n_samples))
     assert not samples[0, : round(starts_s * 16_000)].any()
 
 
 @needs_footage
 @pytest.mark.footage
-def test_footage_without_its_index_is_told():
+def test_footage_without_its_index_is_refused():
     with pytest.raises(TruncatedVideo):
-        heard(Path(FOOTAGE) / "broken/truncated.mp4")
+        decoded(Path(FOOTAGE) / "broken/truncated.mp4")

@@ -1,4 +1,4 @@
-"""From a clip's file to its sound: a FLAC, and what is to be known of it."""
+"""Extract a clip's sound from its file as a FLAC, and describe it."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,12 +23,12 @@ def extract_audio(
     separate_channels: bool = False,
     storage_options: StorageOptions | None = None,
 ) -> pl.DataFrame:
-    """One row of `speech_schemas.AudioFacts`; writes the sound to `output`, whole or not at all.
+    """Write the sound to `output`, completely or not at all, and return a row of `speech_schemas.AudioFacts`.
 
-    Where there is no sound, or none that decodes, the FLAC is empty and the row says so. Memory is bounded.
+    If the file has no sound, or nothing in it decodes, the FLAC is empty and `has_audio` is false. Memory is bounded.
 
     Raises:
-        VidassetsError: as `media.audio.decode_audio` does.
+        VidassetsError: as `media.audio.decode_audio` raises it.
     """
     problems: list[Problem] = []
     facts: dict[str, Any] = dict.fromkeys(AudioFacts.column_names())

@@ -1,4 +1,4 @@
-"""Advanced SubStation Alpha: karaoke by word, a colour for every speaker, and words as large as they are loud."""
+"""Advanced SubStation Alpha (ASS): karaoke by word, a colour for each speaker, and larger type for louder words."""
 
 import unicodedata
 
@@ -7,18 +7,18 @@ from vidassets.speech.subtitles.player_clock import shown_cues, to_ms
 from vidassets.speech.subtitles.shown_names import colour_of, numbered
 
 WORD_JOINER = "\u2060"
-# A word not yet spoken is grey: colours here are &HAABBGGRR.
+# Words that are not spoken yet are grey. Colours are &HAABBGGRR.
 UNSPOKEN = "&H00A0A0A0"
-# Of the picture's height: two lines take a ninth of it. Chosen here.
+# Shares of the picture's height, so that two lines take a ninth of it. Chosen here.
 FONT_SHARE, MARGIN_SHARE = 1 / 18, 1 / 20
-# Classes of words, from WordAcoustics: what is put before such a word; {\r} after it takes all of it back.
+# Tags before a word of each class of `emphasis_classes`; {\r} after the word resets them.
 EMPHASIS_TAGS = {
     "emphasis": r"\fscx125\fscy125\b1",
     "high": r"\fscx112\fscy112",
     "low": r"\fscx85\fscy85",
     "raised": r"\i1",
 }
-# Of the font's characters; libass takes a line for left to right unless it is told to look.
+# Values of the style's encoding. libass assumes left to right unless the direction is automatic.
 ANY_CHARSET, AUTO_DIRECTION = 1, -1
 STYLE_FIELDS = (
     "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
@@ -35,14 +35,14 @@ def format_ass(
     frame_size: tuple[int, int] = (1280, 720),
     offset_s: float = 0.0,
 ) -> str:
-    """The subtitles as ASS, UTF-8; valid also without a cue. Of a cue with two voices each is an event of its own.
+    """Return the subtitles as ASS text; valid also without cues. In a cue with two voices, each is an event.
 
     Args:
-        cues: of `lay_out_cues`.
-        names: of `shown_names`; a speaker that is not in it is numbered.
-        emphasis: of `emphasis.emphasis_classes`; by word_index.
-        frame_size: (width, height) of the picture as shown: only its shape matters.
-        offset_s: the clip's time at the player's 0, see `player_clock`.
+        cues: from `lay_out_cues`.
+        names: from `shown_names`; speakers without a name are numbered.
+        emphasis: from `emphasis_classes`, by word_index.
+        frame_size: (width, height) of the picture as shown; only the ratio matters.
+        offset_s: clip time at which the player's clock is 0, see `player_clock`.
     """
     speakers = sorted({voice.speaker for cue in cues for voice in cue.voices if voice.speaker})
     lines = ["[Script Info]", "ScriptType: v4.00+", "WrapStyle: 2", "ScaledBorderAndShadow: yes"]
@@ -51,7 +51,7 @@ def format_ass(
     lines += [_style(speaker, frame_size[1], encoding) for speaker in (None, *speakers)]
     lines += ["", "[Events]", f"Format: {EVENT_FIELDS}"]
     for begin_ms, end_ms, cue in shown_cues(cues, offset_s):
-        # Centiseconds: of events that begin together the first is drawn lowest.
+        # Times in centiseconds. Of events that begin together, the first is drawn lowest.
         begin_cs, end_cs = begin_ms // 10, max(end_ms // 10, begin_ms // 10 + 1)
         for voice in reversed(cue.voices):
             name = names.get(voice.speaker, numbered(voice.speaker)) if voice.speaker else ""
@@ -79,20 +79,20 @@ def _style(speaker: str | None, height: int, encoding: int) -> str:
 
 
 def _karaoke(voice: Voice, span_cs: tuple[int, int], emphasis: dict[int, tuple[str, ...]], offset_s: float) -> str:
-    r"""The lines with `{\k}` before every word: the centiseconds until the next one begins; they add up to the span."""
+    r"""Return the lines with `{\k}` before each word: centiseconds until the next word. Their sum is the span."""
     begin_cs, end_cs = span_cs
     starts_cs = [begin_cs]
     for word in voice.words:
         starts_cs.append(min(max(to_ms(word.start_s, offset_s) // 10, starts_cs[-1]), end_cs))
     starts_cs.append(end_cs)
-    # What passes before the first word is a syllable without text.
+    # The time before the first word is a syllable without text.
     parts = [rf"{{\k{starts_cs[1] - begin_cs}}}"] if starts_cs[1] > begin_cs else []
-    at = 1
+    position = 1
     for index, line in enumerate(voice.lines):
         shown = []
         for word in line:
-            shown.append(_word(word, starts_cs[at + 1] - starts_cs[at], emphasis))
-            at += 1
+            shown.append(_word(word, starts_cs[position + 1] - starts_cs[position], emphasis))
+            position += 1
         parts.append((r"\N" if index else "") + voice.separator.join(shown))
     return "".join(parts)
 
@@ -103,7 +103,7 @@ def _word(word: CueWord, duration_cs: int, emphasis: dict[int, tuple[str, ...]])
 
 
 def _escaped(text: str) -> str:
-    r"""Braces by a backslash; a backslash of the text parted by a joiner from what would make `\N` or `\{` of it."""
+    r"""Escape braces with a backslash. A joiner follows a backslash of the text, so that it does not become `\N`."""
     return text.replace("\\", "\\" + WORD_JOINER).replace("{", r"\{").replace("}", r"\}")
 
 
@@ -112,12 +112,12 @@ def _right_to_left(text: str) -> bool:
 
 
 def _field(text: str) -> str:
-    """Without what ends a field."""
+    """Replace the characters that end a field."""
     return " ".join(text.replace(",", " ").split())
 
 
 def _timestamp(time_cs: int) -> str:
-    """Hours, minutes, seconds, centiseconds.
+    """Format hours, minutes, seconds and centiseconds.
 
     >>> _timestamp(372_300)
     '1:02:03.00'

@@ -1,4 +1,4 @@
-"""A cue: what is on screen together; and the style that says how much of it, for how long."""
+"""A cue, the words that are on screen together, and the style that sets how much it shows and for how long."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import NamedTuple
 from vidassets.errors import InvalidSetting
 
 DASH = "- "
-# What flashes by is not read, yet is there; only more than five cues in one second are pushed later by it.
+# The shortest cue. It can hardly be read, but delays the next cue only if a second has more than five cues.
 FLEETING_S = 0.2
 
 
 def char_count(text: str) -> int:
-    """Characters that take room.
+    """Count the characters that take up room.
 
     >>> char_count("e" + chr(0x301))
     1
@@ -22,22 +22,22 @@ def char_count(text: str) -> int:
 
 @dataclass(frozen=True)
 class SubtitleStyle:
-    """How much is shown, and for how long.
+    """How much a cue shows, and for how long.
 
-    Unless said otherwise the figures are of Netflix's "Timed text style guide", general requirements and English;
-    frames are those of 24 fps.
+    Unless another source is given, the figures are from Netflix's "Timed text style guide", general requirements and
+    English. Frames are at 24 fps.
 
     Attributes:
-        max_chars_per_line: the dash of one of two speakers counts; marks that combine do not. Chinese wants 16,
-            Japanese 13.
-        max_lines: of one cue.
-        max_chars_per_s: reading speed. A cue that is read more slowly than spoken lingers.
-        min_duration_s: unless the next cue begins before.
-        max_duration_s: a longer stretch is divided; of one word that is longer, the end goes.
-        min_gap_s: between two cues: two frames.
-        close_gap_s: a gap that is shorter flickers: it is closed to `min_gap_s`. Twelve frames.
-        linger_s: longest stay after the last word for the sake of reading speed. Twelve frames; BBC: up to 1.5 s.
-        pause_s: a cue never holds a longer silence; chosen here.
+        max_chars_per_line: includes the dash in a cue of two speakers, but not combining marks. Use 16 for Chinese,
+            13 for Japanese.
+        max_lines: lines per cue.
+        max_chars_per_s: reading speed. A cue that is read more slowly than spoken stays longer.
+        min_duration_s: shortest cue, unless the next cue begins earlier.
+        max_duration_s: longest cue. Longer speech is split; a single longer word is cut off.
+        min_gap_s: gap between two cues: two frames.
+        close_gap_s: shorter gaps flicker, so they are reduced to `min_gap_s`. Twelve frames.
+        linger_s: longest time that a cue stays after its last word to be read. Twelve frames; BBC: up to 1.5 s.
+        pause_s: cues are split at silences of this length. Chosen here.
     """
 
     max_chars_per_line: int = 42
@@ -54,12 +54,14 @@ class SubtitleStyle:
         least = {"max_chars_per_line": 8, "max_lines": 1, "max_chars_per_s": 1.0, "min_duration_s": FLEETING_S}
         for name, bound in least.items():
             if getattr(self, name) < bound:
-                raise InvalidSetting(f"{name}: at least {bound:g}, got {getattr(self, name)}.")
+                raise InvalidSetting(f"{name} must be at least {bound:g}, got {getattr(self, name)}.")
         for name in ("min_gap_s", "close_gap_s", "linger_s", "pause_s"):
             if getattr(self, name) < 0:
-                raise InvalidSetting(f"{name}: at least 0, got {getattr(self, name)}.")
+                raise InvalidSetting(f"{name} must be at least 0, got {getattr(self, name)}.")
         if self.max_duration_s < self.min_duration_s:
-            raise InvalidSetting(f"max_duration_s: at least min_duration_s, {self.min_duration_s:g}.")
+            raise InvalidSetting(
+                f"max_duration_s must be at least min_duration_s, {self.min_duration_s:g}, got {self.max_duration_s:g}."
+            )
 
 
 class CueWord(NamedTuple):
@@ -73,7 +75,7 @@ class CueWord(NamedTuple):
 
 @dataclass(frozen=True)
 class Voice:
-    """What one speaker says in a cue: lines of words; `separator` stands between two words of a line."""
+    """The lines of a single speaker in a cue. `separator` goes between two words of a line."""
 
     speaker: str | None
     lines: tuple[tuple[CueWord, ...], ...]
@@ -81,13 +83,13 @@ class Voice:
 
     @property
     def words(self) -> tuple[CueWord, ...]:
-        """Of all lines."""
+        """The words of all lines."""
         return tuple(word for line in self.lines for word in line)
 
 
 @dataclass(frozen=True)
 class Cue:
-    """What is on screen together; times on the clip's clock, half-open."""
+    """The lines that are on screen together. Times are on the clip's clock, half-open."""
 
     start_s: float
     end_s: float
@@ -95,12 +97,12 @@ class Cue:
 
     @property
     def dash(self) -> str:
-        """What every voice begins with."""
+        """The text before each voice: a dash if the cue has several."""
         return DASH if len(self.voices) > 1 else ""
 
     @property
     def text_lines(self) -> list[str]:
-        """The lines as they are read."""
+        """The lines as shown."""
         return [
             (self.dash if not index else "") + voice.separator.join(word.text for word in line)
             for voice in self.voices

@@ -1,9 +1,12 @@
-"""Words become cues: what is on screen together, on which line, from when to when.
+"""Lay out words as cues: which words are on screen together, on which line, from when to when.
 
-Two people who speak at once share a cue, a line and a dash each, as broadcasters have it (BBC "Subtitle guidelines",
-on several speakers; Netflix "Timed text style guide", on dual speakers), while their words fit a line each; so does a
-quick reply to what is too short to stand alone. What does not fit is shown in sequence, the earlier cue cut short
-where the later begins: cues never overlap. No word is left out or said twice.
+Two people who speak at once share a cue if the words of each fit a line; each line begins with a dash, as broadcasters
+do it (BBC "Subtitle guidelines", on several speakers; Netflix "Timed text style guide", on dual speakers). A quick
+reply to a very short cue joins it likewise. Words that do not fit are shown in sequence; the earlier cue ends where the
+later begins. Cues never overlap, and every word is shown exactly once.
+
+The steps: words become runs (one speaker, no long pause), runs are split where somebody else joins in or leaves, then
+into blocks that fit a cue; blocks are grouped into cues, and cues get their times and lines.
 """
 
 import unicodedata
@@ -20,13 +23,13 @@ from vidassets.speech.subtitles.cue import DASH, FLEETING_S, Cue, CueWord, Subti
 SENTENCE_ENDS = ".?!…。？！؟।"
 CLAUSE_ENDS = ",;:–—，、；：،"
 CLOSING_MARKS = "\"'”’)»]」』"
-# ISO 639-1 and -3 of what is written without spaces between words.
+# ISO 639-1 and -3 codes of languages written without spaces between words.
 UNSPACED_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Words of one speaker without a long pause; `together`: while another speaks."""
+    """Words of a single speaker without a long pause; `together`: somebody else speaks at the same time."""
 
     speaker: str | None
     separator: str
@@ -43,20 +46,21 @@ class _Run:
 
 
 def lay_out_cues(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -> list[Cue]:
-    """Cues in order of time, none overlapping the next; every word in one of them, in its speaker's order.
+    """Return cues in order of time that do not overlap. Every word is in exactly one cue, in its speaker's order.
 
     Args:
-        transcript: rows of `speech_schemas.Transcript` of one clip.
-        words: rows of `speech_schemas.TranscriptWords` of the same clip; blank ones are left out.
+        transcript: rows of `speech_schemas.Transcript` of a clip.
+        words: rows of `speech_schemas.TranscriptWords` of the same clip; blank words are left out.
         style: how much is shown, and for how long.
+
     Raises:
-        SchemaViolation: a segment of the transcript has text and no words.
+        SchemaViolation: a segment of the transcript has text but no words.
     """
     _check_words(transcript, words)
     runs = list(_runs(transcript, words, style))
-    blocks = [block for run in _parted(runs, style) for block in _blocks(run, style)]
+    blocks = [block for run in _split_at_overlaps(runs, style) for block in _blocks(run, style)]
     blocks.sort(key=lambda block: (block.start_s, block.words[0].word_index))
-    return _timed(list(_shared(blocks, style)), style)
+    return _timed_cues(list(_group(blocks, style)), style)
 
 
 def _check_words(transcript: pl.DataFrame, words: pl.DataFrame) -> None:
@@ -64,20 +68,20 @@ def _check_words(transcript: pl.DataFrame, words: pl.DataFrame) -> None:
     if wordless := sorted(set(spoken["segment_index"]) - set(words["segment_index"])):
         clip = transcript["clip"][0]
         raise SchemaViolation(
-            f"{clip}: segment {wordless[0]} of its transcript has text and no words. "
+            f"{clip}: segment {wordless[0]} of the transcript has text but no words. "
             f"Recompute it: `vidassets run --clips {clip} --force`."
         )
 
 
 def _runs(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -> Iterator[_Run]:
-    """Every speaker's words, divided at pauses; speaker by speaker."""
+    """Yield the words of each speaker, split at pauses and where the separator changes, speaker by speaker."""
     languages = dict(transcript.select("segment_index", "language").iter_rows())
     by_speaker: dict[str | None, list[tuple[str, CueWord]]] = {}
     columns = ("word_index", "text", "start_s", "end_s", "segment_index", "speaker")
     for word_index, text, start_s, end_s, segment, speaker in words.sort("word_index").select(columns).iter_rows():
         said = by_speaker.setdefault(speaker, [])
         if shown := _printable(text):
-            # No word before the one it follows: a cue would run backwards.
+            # A word must not start before the previous word, or a cue would run backwards.
             start_s = max(start_s, said[-1][1].start_s) if said else start_s
             separator = "" if languages.get(segment) in UNSPACED_LANGUAGES else " "
             said.append((separator, CueWord(word_index, shown, start_s, max(start_s, end_s))))
@@ -93,12 +97,13 @@ def _runs(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -
 
 
 def _printable(text: str) -> str:
-    """The text on one line, without control characters."""
+    """Return the text on a single line, without control characters."""
     return "".join(char for char in " ".join(text.split()) if unicodedata.category(char) != "Cc")
 
 
-def _parted(runs: list[_Run], style: SubtitleStyle) -> Iterator[_Run]:
-    """The runs, divided where a second speaker joins in or leaves; those that a line of a shared cue holds are not."""
+def _split_at_overlaps(runs: list[_Run], style: SubtitleStyle) -> Iterator[_Run]:
+    """Split runs where a second speaker joins in or leaves, except runs that fit a line of a shared cue."""
+    # Sweep over the edges of all runs and count how many are active.
     edges = sorted([(run.start_s, 1) for run in runs] + [(run.end_s, -1) for run in runs])
     bounds_s: list[float] = []  # begin, end, begin, end … of the stretches in which several speak
     active = 0
@@ -113,28 +118,32 @@ def _parted(runs: list[_Run], style: SubtitleStyle) -> Iterator[_Run]:
 
 
 def _stretches(run: _Run, bounds_s: list[float], style: SubtitleStyle) -> list[int]:
-    """For every word the stretch that it stands in, counted by the bounds before it: odd while several speak."""
+    """Return the stretch of each word: the number of bounds before it, which is odd while several people speak."""
+    # A run that fits a line stays whole: it counts as overlapped if any part of it is.
     if _width(run.words, run.separator) <= style.max_chars_per_line - len(DASH):
         first = np.searchsorted(bounds_s, run.start_s, side="right")
         last = np.searchsorted(bounds_s, run.end_s, side="left")
         return [int(first % 2 == 1 or last > first)] * len(run.words)
+    # A longer run is split: each word belongs to the stretch of its middle, and stretches never go backwards.
     middles_s = [(word.start_s + word.end_s) / 2 for word in run.words]
     return np.maximum.accumulate(np.searchsorted(bounds_s, middles_s, side="right")).tolist()
 
 
 def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
-    """The run, divided so that each part fits a cue: the cheapest way, by the costs in `_break_cost`.
+    """Split the run into blocks that each fit a cue, in the cheapest way by `_break_cost`.
 
-    Best first words are found from the end: best[i] is the least cost of everything from word i on.
+    Dynamic programming from the end of the N words: best[i], (N + 1,), is the least cost of all words from i on, and
+    past[i], (N,), is the word after the block that starts with word i.
     """
     words, n_words = run.words, len(run.words)
     max_lines = 1 if run.together else style.max_lines
-    # With one line a cue is never shared.
+    # A cue with a single line is never shared and needs no dash.
     room = style.max_chars_per_line - (len(DASH) if run.together and style.max_lines > 1 else 0)
     best = [0.0] * (n_words + 1)
     past = [n_words] * n_words
     for first in range(n_words - 1, -1, -1):
         best[first] = np.inf
+        # Extend the block word by word, filling lines greedily, until it does not fit.
         n_lines, width, filled = 1, 0, 0
         for last in range(first, n_words):
             wide = char_count(words[last].text)
@@ -146,10 +155,12 @@ def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
             too_long = words[last].end_s - words[first].start_s > style.max_duration_s
             if last > first and (n_lines > max_lines or too_long):
                 break
+            # A cue costs 1, so few cues are best; then full cues, and breaks at the ends of sentences.
             emptiness = max(0.0, 1 - filled / (room * max_lines))
             cost = 1 + emptiness**2 / 2 + _break_cost(words, last) + best[last + 1]
             if cost < best[first]:
                 best[first], past[first] = cost, last + 1
+    # Follow the best choices from the first word.
     blocks, first = [], 0
     while first < n_words:
         blocks.append(_Run(run.speaker, run.separator, words[first : past[first]], run.together))
@@ -158,7 +169,10 @@ def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
 
 
 def _break_cost(words: list[CueWord], last: int) -> float:
-    """What it costs to end a cue or a line with that word: nothing after a sentence, half a cue within a clause."""
+    """Return the cost of ending a cue or line with the word `last`: 0 after a sentence, up to 0.5 within a clause.
+
+    A pause after the word lowers the cost by its seconds.
+    """
     if last + 1 == len(words):
         return 0.0
     mark = words[last].text.rstrip(CLOSING_MARKS)[-1:]
@@ -169,8 +183,8 @@ def _break_cost(words: list[CueWord], last: int) -> float:
     return cost - min(max(pause_s, 0.0), cost)
 
 
-def _shared(blocks: list[_Run], style: SubtitleStyle) -> Iterator[list[_Run]]:
-    """Blocks that stand in one cue: those of speakers who speak at once, and quick replies."""
+def _group(blocks: list[_Run], style: SubtitleStyle) -> Iterator[list[_Run]]:
+    """Yield the blocks of each cue: a single block, or blocks spoken at the same time, or a quick reply."""
     cue: list[_Run] = []
     for block in blocks:
         if cue and not _joins(block, cue, style):
@@ -199,18 +213,20 @@ def _width(words: list[CueWord], separator: str) -> int:
     return sum(char_count(word.text) for word in words) + len(separator) * (len(words) - 1)
 
 
-def _timed(shared: list[list[_Run]], style: SubtitleStyle) -> list[Cue]:
-    """Cues with their times: as long as spoken, longer where reading wants it and the next leaves room."""
+def _timed_cues(groups: list[list[_Run]], style: SubtitleStyle) -> list[Cue]:
+    """Return the cues: as long as they are spoken, or longer if reading takes longer and the next cue leaves room."""
     cues: list[Cue] = []
-    free_s = -np.inf
-    for index, blocks in enumerate(shared):
+    free_s = -np.inf  # end of the cue before
+    for index, blocks in enumerate(groups):
         start_s = max(blocks[0].start_s, free_s)
         spoken_s = max(block.end_s for block in blocks)
+        # A cue that is read more slowly than spoken stays, but not for longer than `linger_s`.
         chars = sum(_width(block.words, block.separator) for block in blocks)
         read_s = min(start_s + chars / style.max_chars_per_s, spoken_s + style.linger_s)
         end_s = max(spoken_s, read_s, start_s + style.min_duration_s)
-        if index + 1 < len(shared):
-            next_s = shared[index + 1][0].start_s
+        # Close a short gap to the next cue, or make room for it.
+        if index + 1 < len(groups):
+            next_s = groups[index + 1][0].start_s
             if end_s > next_s - max(style.close_gap_s, style.min_gap_s):
                 end_s = next_s - style.min_gap_s
         end_s = max(min(end_s, start_s + style.max_duration_s), start_s + FLEETING_S)
@@ -220,7 +236,7 @@ def _timed(shared: list[list[_Run]], style: SubtitleStyle) -> list[Cue]:
 
 
 def _voice(block: _Run, style: SubtitleStyle) -> Voice:
-    """The block on as few lines as hold it, broken where `_break_cost` is low and the lines are alike."""
+    """Break the block into as few lines as possible, at places of low `_break_cost` and into lines of equal width."""
     words, room = block.words, style.max_chars_per_line
     if _width(words, block.separator) <= room or len(words) == 1:
         return Voice(block.speaker, (tuple(words),), block.separator)
@@ -230,9 +246,10 @@ def _voice(block: _Run, style: SubtitleStyle) -> Voice:
         width = _width(words[first:past], block.separator)
         if width > room and past - first > 1:
             return np.inf
-        # A line more costs as much as anything else can: few lines first.
+        # Each line costs 2, more than the other terms together, so that few lines come first.
         return 2 + (width / whole) ** 2 + _break_cost(words, past - 1) / 4
 
+    # best[i]: the least cost of the first i words, and the first words of their lines.
     best: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     for past in range(1, len(words) + 1):
         best.append(min((best[first][0] + cost(first, past), (*best[first][1], first)) for first in range(past)))

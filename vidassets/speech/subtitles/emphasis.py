@@ -1,14 +1,15 @@
-"""How words are set apart by how they sound, for subtitles that show it."""
+"""The classes by which subtitles emphasise words."""
 
 import polars as pl
 
 
 def emphasis_classes(word_acoustics: pl.DataFrame, raised_semitones: float = 4.0) -> dict[int, tuple[str, ...]]:
-    """How words are set apart, by word_index: by their level, and "raised" where the pitch is well above the speaker's.
+    """Return the classes of emphasised words, by word_index: the level if not medium, and "raised" for a high pitch.
 
     Args:
         word_acoustics: rows of `speech_schemas.WordAcoustics`.
-        raised_semitones: above the speaker's median; four semitones are heard as a change of tone. Chosen here.
+        raised_semitones: least distance above the speaker's median pitch. Four semitones, chosen here, are audible as a
+            change of tone.
     """
     rows = word_acoustics.select("word_index", "level", "f0_to_speaker_semitones").iter_rows()
     classes = {

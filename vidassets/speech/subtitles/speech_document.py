@@ -1,6 +1,6 @@
-"""All that is known of a clip's speech as one JSON document, for those who do not read Parquet.
+"""Everything known about a clip's speech as a JSON document, for programs that do not read Parquet.
 
-`speech_document.schema.json` beside this file says what every field means; the version in its address changes with it.
+`speech_document.schema.json` next to this file describes every field. The version in its `$id` changes with it.
 """
 
 import json
@@ -14,15 +14,15 @@ import polars as pl
 from vidassets.errors import SchemaViolation
 from vidassets.speech.subtitles.shown_names import shown_names
 
-# What the tables tell of a word or segment anyway; the rest of Acoustics is its acoustic_features.
+# Columns that the document has elsewhere; the other columns of Acoustics become `acoustic_features`.
 NOT_FEATURES = ("clip", "word_index", "segment_index", "start_s", "end_s", "speaker", "text")
-# Microseconds, and far below what any feature is measured to.
+# Microseconds, and far more precise than any feature.
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class SpeechTables:
-    """The tables of one clip, each with the columns of its namesake in `speech_schemas`."""
+    """The tables of a clip, each with the columns of the schema of the same name in `speech_schemas`."""
 
     audio_facts: pl.DataFrame
     transcript: pl.DataFrame
@@ -34,25 +34,28 @@ class SpeechTables:
 
 
 def document_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) that every document keeps."""
+    """Return the JSON Schema (draft 2020-12) of the document."""
     return json.loads(files("vidassets.speech.subtitles").joinpath("speech_document.schema.json").read_text("utf-8"))
 
 
 def build_document(
     clip: str, tables: SpeechTables, models: Mapping[str, Mapping[str, str]], processing_s: float | None
 ) -> bytes:
-    """The document as JSON, UTF-8; valid also for a clip without sound.
+    """Return the document as JSON, UTF-8; valid also for a clip without sound.
 
     Args:
-        clip: its key.
-        tables: of the clip.
-        models: of each step ("recognition", "speakers" …) what its model is: name, version, and what else matters.
-        processing_s: seconds of computing that the speech assets took; None where that is not known.
+        clip: key of the clip.
+        tables: the clip's tables.
+        models: the identity of the model of each step ("recognition", "speakers" …): name, version and other facts.
+        processing_s: seconds that computing the speech assets took; None: not known.
+
     Raises:
-        SchemaViolation: a number of a table is not finite, or a clip has no facts of its sound.
+        SchemaViolation: a number in a table is not finite, or `audio_facts` does not have a single row.
     """
     if len(tables.audio_facts) != 1:
-        raise SchemaViolation(f"{clip}: {len(tables.audio_facts)} rows of facts on its sound, not 1. {_mend(clip)}")
+        raise SchemaViolation(
+            f"{clip}: expected a single row in `audio_facts`, found {len(tables.audio_facts)}. {_how_to_fix(clip)}"
+        )
     words = _words(tables)
     document = {
         "$schema": document_schema()["$id"],
@@ -77,15 +80,15 @@ def build_document(
     try:
         return json.dumps(_rounded(document), ensure_ascii=False, indent=1, allow_nan=False).encode()
     except ValueError as error:
-        raise SchemaViolation(f"{clip}: a number of its speech tables is not finite. {_mend(clip)}") from error
+        raise SchemaViolation(f"{clip}: a number in its speech tables is not finite. {_how_to_fix(clip)}") from error
 
 
-def _mend(clip: str) -> str:
+def _how_to_fix(clip: str) -> str:
     return f"Recompute them: `vidassets run --clips {clip} --force`."
 
 
 def _language(transcript: pl.DataFrame) -> str | None:
-    """The language of most of the speech."""
+    """Return the language of most of the speech, by duration."""
     spoken = transcript.drop_nulls("language").group_by("language").agg((pl.col("end_s") - pl.col("start_s")).sum())
     return spoken.sort(["end_s", "language"], descending=[True, False])["language"][0] if len(spoken) else None
 
@@ -96,7 +99,7 @@ def _features(acoustics: pl.DataFrame, index: str) -> dict[int, dict[str, Any]]:
 
 
 def _words(tables: SpeechTables) -> list[dict[str, Any]]:
-    """Every word in order, with `segment_index`, which the document leaves out."""
+    """Return the words in order, including `segment_index`, which the document leaves out."""
     features = _features(tables.word_acoustics, "word_index")
     return [
         {
@@ -136,7 +139,7 @@ def _segments(tables: SpeechTables, words: list[dict[str, Any]]) -> list[dict[st
 
 
 def _speakers(tables: SpeechTables) -> dict[str, dict[str, Any]]:
-    """By id; `segments` are positions in the document's list of segments."""
+    """Return the speakers by id; `segments` are positions in the document's list of segments."""
     names = shown_names(tables.speakers, tables.speaker_names)
     people = dict(tables.speaker_names.select("speaker", "person").iter_rows())
     said_by = tables.transcript.sort("segment_index")["speaker"].to_list()

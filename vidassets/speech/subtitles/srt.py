@@ -1,21 +1,21 @@
-"""SubRip: what every player shows. No voices, no word times: the lines, and a dash where two people speak."""
+"""SubRip, which every player can show: only lines, with a dash before each of two speakers."""
 
 import re
 
 from vidassets.speech.subtitles.cue import Cue
 from vidassets.speech.subtitles.player_clock import shown_cues
 
-# SubRip has no escapes: a joiner of no width keeps a player from taking these for tags.
+# SubRip has no escapes. A joiner without width keeps players from reading these as tags.
 TAG_BEGINS = re.compile(r"<(?=[A-Za-z/])|\{(?=\\)")
 WORD_JOINER = "\u2060"
 
 
 def format_srt(cues: list[Cue], offset_s: float = 0.0) -> str:
-    """The subtitles as SubRip, UTF-8; without a cue the empty text.
+    """Return the subtitles as SubRip text; empty without cues.
 
     Args:
-        cues: of `lay_out_cues`.
-        offset_s: the clip's time at the player's 0, see `player_clock`.
+        cues: from `lay_out_cues`.
+        offset_s: clip time at which the player's clock is 0, see `player_clock`.
     """
     blocks = []
     for number, (begin_ms, end_ms, cue) in enumerate(shown_cues(cues, offset_s), start=1):
@@ -25,7 +25,7 @@ def format_srt(cues: list[Cue], offset_s: float = 0.0) -> str:
 
 
 def _timestamp(time_ms: int) -> str:
-    """Hours, minutes, seconds, milliseconds.
+    """Format hours, minutes, seconds and milliseconds.
 
     >>> _timestamp(3_723_004)
     '01:02:03,004'

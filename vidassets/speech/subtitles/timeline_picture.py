@@ -1,4 +1,4 @@
-"""The timeline of a clip's speech: a lane for every speaker, their turns, their words where there is room, how loud."""
+"""A picture of a clip's speech: a lane for every speaker with turns, words where there is room, and levels."""
 
 from io import BytesIO
 from textwrap import wrap
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 WIDTH_PX, DPI = 1100, 100
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX, LANE_PX = 120, 1088, 26, 44, 70
-# More lanes than a page shows at a glance: the rest is told in the title.
+# The most lanes that are shown; the title gives the number of the rest.
 MAX_LANES = 12
-# Height of a lane is 1: words stand above the turns, levels below them.
+# Heights relative to a lane. Words are above the turns, levels below them.
 TEXT_TOP, TURN_TOP, TURN_HEIGHT, LEVEL_HEIGHT = 0.04, 0.57, 0.14, 0.24
 FONT_SIZE, TEXT_LINES = 6.5, 3
-# Of DejaVu Sans at that size and 100 dpi, for English; measured. Lines of less than eight characters say little.
+# Width of a character, measured for English in DejaVu Sans at that size and 100 dpi. Shorter lines are left out.
 CHAR_PX, LEAST_CHARS = 5.5, 8
-# Speech lies some 50 dB below full scale at its softest, and some 6 dB at its loudest.
+# The softest speech is about 50 dB below full scale, the loudest about 6 dB.
 LEVEL_RANGE_DB = (-50.0, -6.0)
 LANE_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
 LEVEL_COLOURS = {"low": "0.75", "medium": "0.6", "high": "tab:orange", "emphasis": "tab:red"}
-# Between two marks of the axis, seconds; at most so many marks.
+# Seconds between two ticks of the axis, and the greatest number of ticks.
 TICKS_S, MAX_TICKS = (0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400), 12
 NO_GLYPH = "\u25a1"
 
@@ -38,15 +38,15 @@ def draw_timeline(
     names: dict[str, str],
     span_s: tuple[float, float],
 ) -> bytes:
-    """A PNG, 1100 pixels wide, 70 high for every lane; as many bytes for ten hours as for one.
+    """Return a PNG, 1100 pixels wide and 70 high per lane. Its size does not grow with the clip's duration.
 
     Args:
-        turns: rows of `speech_schemas.SpeakerTurns` of one clip, overlap kept.
+        turns: rows of `speech_schemas.SpeakerTurns` of a clip; they may overlap.
         transcript: rows of `speech_schemas.Transcript`.
         words: rows of `speech_schemas.TranscriptWords`.
-        word_acoustics: rows of `speech_schemas.WordAcoustics`; may be none.
-        names: of `shown_names`.
-        span_s: where the sound begins and ends, on the clip's clock.
+        word_acoustics: rows of `speech_schemas.WordAcoustics`; may be empty.
+        names: from `shown_names`.
+        span_s: clip times at which the sound begins and ends.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -102,12 +102,12 @@ def _label(axes: "Axes", lanes: list[str]) -> None:
 def _turns(axes: "Axes", lane: int, turns: pl.DataFrame) -> None:
     spans = [(start_s, end_s - start_s) for start_s, end_s in turns.select("start_s", "end_s").iter_rows()]
     colour = LANE_COLOURS[lane % len(LANE_COLOURS)]
-    # An edge keeps a turn that is thinner than a pixel in sight.
+    # The edge keeps a turn visible that is thinner than a pixel.
     axes.broken_barh(spans, (lane + TURN_TOP, TURN_HEIGHT), facecolor=colour, edgecolor=colour, linewidth=0.5)
 
 
 def _levels(axes: "Axes", lane: int, acoustics: pl.DataFrame, span_s: tuple[float, float]) -> None:
-    """A bar below every word, as high as it is loud; of a long clip the loudest word of every column of pixels."""
+    """Draw a bar below each word, as high as the word is loud; if words share a column of pixels, the loudest."""
     column_s = (span_s[1] - span_s[0]) / (RIGHT_PX - LEFT_PX)
     loudest = (
         acoustics.drop_nulls("intensity_mean_db")
@@ -128,7 +128,7 @@ def _levels(axes: "Axes", lane: int, acoustics: pl.DataFrame, span_s: tuple[floa
 
 
 def _texts(axes: "Axes", lane: int, transcript: pl.DataFrame, words: pl.DataFrame, span_s: tuple[float, float]) -> None:
-    """Every word above itself where all of a segment's have room, else as much of it as goes before the next."""
+    """Write each word at its time if all words of the segment fit, otherwise the part of the segment that fits."""
     column_s = (span_s[1] - span_s[0]) / (RIGHT_PX - LEFT_PX)
     spoken = dict(words.group_by("segment_index").agg(pl.struct("text", "start_s", "end_s")).iter_rows())
     until_s = pl.col("start_s").shift(-1, fill_value=span_s[1])
@@ -148,7 +148,7 @@ def _texts(axes: "Axes", lane: int, transcript: pl.DataFrame, words: pl.DataFram
 
 
 def _short(text: str, n_chars: int) -> str:
-    """The text, cut to so many characters.
+    """Cut the text to `n_chars` characters.
 
     >>> _short("a long name", 7)
     'a long…'
@@ -158,7 +158,7 @@ def _short(text: str, n_chars: int) -> str:
 
 
 def _drawable(text: str) -> str:
-    """The text, with a box for every character that the font lacks."""
+    """Replace every character that the font lacks with a box."""
     from matplotlib.font_manager import findfont, get_font
 
     glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
@@ -166,7 +166,7 @@ def _drawable(text: str) -> str:
 
 
 def _clock(time_s: float) -> str:
-    """Hours only where there are any.
+    """Format minutes and seconds, and hours if there are any.
 
     >>> _clock(75), _clock(3675.5)
     ('1:15', '1:01:15.5')

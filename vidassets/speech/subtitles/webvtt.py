@@ -1,10 +1,10 @@
-"""WebVTT (W3C): captions for a browser's video element, with who speaks and when each word is spoken."""
+"""WebVTT (W3C): captions for a browser's video element, with speakers and word times."""
 
 from vidassets.speech.subtitles.cue import Cue, CueWord, Voice
 from vidassets.speech.subtitles.player_clock import shown_cues, to_ms
 from vidassets.speech.subtitles.shown_names import colour_of, numbered
 
-# Classes of words, from WordAcoustics; a page may style them otherwise.
+# Styles of the classes of `emphasis_classes`; a page may replace them.
 EMPHASIS_CSS = (
     ("emphasis", "font-weight: bold"),
     ("high", "font-weight: bold"),
@@ -20,17 +20,17 @@ def format_webvtt(
     note: str = "",
     offset_s: float = 0.0,
 ) -> str:
-    """The captions as WebVTT: UTF-8 text, valid also without a cue.
+    """Return the captions as WebVTT text; valid also without cues.
 
-    A word appears as past or future to `::cue(:past)`, except where two voices share a cue: times within a cue have
-    to increase, and theirs run side by side.
+    `::cue(:past)` and `::cue(:future)` apply to words, except in a cue of two voices: times in a cue must increase, but
+    those of two voices overlap.
 
     Args:
-        cues: of `lay_out_cues`.
-        names: of `shown_names`; a speaker that is not in it is numbered.
-        emphasis: of `emphasis.emphasis_classes`; by word_index.
-        note: a comment at the top: where the words come from, how good they are.
-        offset_s: the clip's time at the player's 0, see `player_clock`.
+        cues: from `lay_out_cues`.
+        names: from `shown_names`; speakers without a name are numbered.
+        emphasis: from `emphasis_classes`, by word_index.
+        note: a comment at the top, such as the model and quality of the words.
+        offset_s: clip time at which the player's clock is 0, see `player_clock`.
     """
     emphasis = emphasis or {}
     blocks = ["WEBVTT", *([f"NOTE {_escaped(' '.join(note.split()))}"] if note.strip() else []), _style(cues)]
@@ -61,7 +61,7 @@ def _named(speaker: str | None, text: str, names: dict[str, str]) -> str:
 
 
 def _timed_words(voice: Voice, span_ms: tuple[int, int], emphasis: dict[int, tuple[str, ...]], offset_s: float) -> str:
-    """The lines; a word has its time before it where that is after the one before, and within the span."""
+    """Return the lines. A word's time precedes it if it is later than the previous time and inside the span."""
     last_ms, end_ms = span_ms
     lines = []
     for line in voice.lines:
@@ -85,7 +85,7 @@ def _escaped(text: str) -> str:
 
 
 def _timestamp(time_ms: int) -> str:
-    """Hours, minutes, seconds, milliseconds.
+    """Format hours, minutes, seconds and milliseconds.
 
     >>> _timestamp(3_723_004)
     '01:02:03.004'

@@ -1,4 +1,4 @@
-"""One deployment that all tests of this folder look at: the sample episode and clips of odd sound, heard in one run."""
+"""A deployment that all tests of this folder share: the sample episode and clips of odd sound, computed in one run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def make_odd_ones(clips: SpokenClips) -> None:
     videos, said = clips.videos, sentence("ninety")
     talking_film(videos / "silent.mkv", silence(2))
     write_sound(videos / "no-picture.mp4")
-    # A tone that swells as music does: the sudden beginning of one is a moment of speech to silero-vad.
+    # A tone that swells as music does: silero-vad takes the sudden beginning of a tone for speech.
     talking_film(videos / "tone.mkv", tone(TONE_HZ, 3.0) * np.hanning(3 * SAMPLE_RATE_HZ))
     talking_film(videos / "one-word.mkv", np.concatenate([silence(0.5), spoken(0.45, 0.9), silence(1)]))
     talking_film(videos / "8-khz.mkv", sentence("ninety", 8000), rate_hz=8000)

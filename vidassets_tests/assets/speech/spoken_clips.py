@@ -30,7 +30,7 @@ FRAME_RATE, FRAME_SIZE = 5, (64, 48)
 
 
 def sentence(name: str, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """float (N,): one of the sample episode's."""
+    """Return a sentence of the sample episode, float (N,)."""
     return resample_poly(spoken(*SENTENCES[name]), rate_hz, SAMPLE_RATE_HZ)
 
 

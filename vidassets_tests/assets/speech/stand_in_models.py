@@ -1,4 +1,4 @@
-"""A speech model that costs nothing, and fails where it is told to."""
+"""A speech model that costs nothing, and fails where a test asks it to."""
 
 import dagster as dg
 import polars as pl

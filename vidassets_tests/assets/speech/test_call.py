@@ -20,7 +20,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpokenClips]:
     left, right = sentence("program"), np.concatenate([silence(1.5), sentence("ninety")])
     length = max(len(left), len(right))
     with SpokenClips.at(tmp_path_factory.mktemp("call")) as clips:
-        both = np.stack([np.pad(one, (0, length - len(one))) for one in (left, right)])
+        both = np.stack([np.pad(side, (0, length - len(side))) for side in (left, right)])
         talking_film(clips.videos / f"{CLIP}.mkv", both, layout="stereo")
         clips.set(audio={"separate_channels": True})
         clips.add()
@@ -62,7 +62,7 @@ def test_a_word_sounds_like_its_own_channel_while_both_speak(call: SpokenClips):
 
 def test_the_subtitles_of_a_call_do_not_overlap_and_hold_every_word(call: SpokenClips):
     captions = webvtt.from_string(call.blob("subtitles", "vtt", CLIP).decode()).captions
-    edges = [ms for one in captions for ms in (one.start_time.in_milliseconds(), one.end_time.in_milliseconds())]
+    edges = [ms for cue in captions for ms in (cue.start_time.in_milliseconds(), cue.end_time.in_milliseconds())]
     assert edges == sorted(edges)
-    shown = " ".join(one.text for one in captions).split()
+    shown = " ".join(cue.text for cue in captions).split()
     assert sorted(word for word in shown if word != "-") == sorted(f"{GRACE} {EILEEN}".split())

@@ -26,7 +26,7 @@ class Batch:
     clips: SpokenClips
     heard: Heard
     stored: dict[str, bool]
-    mended: Heard
+    repaired: Heard
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_the_neighbours_of_a_failure_are_whole(batch: Batch, clip: str):
 
 
 def test_a_later_run_makes_what_failed_and_nothing_else(batch: Batch):
-    assert set(batch.mended.made) == {"b"}
-    assert not set(BESIDE) & batch.mended.made["b"]
+    assert set(batch.repaired.made) == {"b"}
+    assert not set(BESIDE) & batch.repaired.made["b"]
     assert batch.clips.states() == {}
 
 
@@ -83,8 +83,8 @@ def twice(batch: Batch) -> tuple[Recorded, Recorded]:
         made = {name: latest(clips.instance, dg.AssetKey(name), ["a"])["a"] for name in ARTIFACTS}
         # Dagster's pointer is the input's latest event of any partition, the batch's that of the clip's own.
         return {
-            name: (one.run_id, {tag: value for tag, value in one.tags.items() if "event_pointer" not in tag})
-            for name, one in made.items()
+            name: (event.run_id, {tag: value for tag, value in event.tags.items() if "event_pointer" not in tag})
+            for name, event in made.items()
         }
 
     in_batch = recorded()
@@ -110,7 +110,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SpokenCl
         yield clips, said, clips.run(clips=["english"])
 
 
-def test_a_language_that_the_model_does_not_know_fails_and_tells_the_mend(foreign):
+def test_a_language_that_the_model_does_not_know_fails_and_says_how_to_fix_it(foreign):
     _, said, _ = foreign
     assert set(said.failed) == {("recognized_segments", "foreign")}
     cause = said.failed["recognized_segments", "foreign"]

@@ -1,4 +1,4 @@
-"""Clips without sound, without speech, of other rates and layouts, late, and damaged: nothing fails, all is told."""
+"""Clips without sound, without speech, of other rates and layouts, late, and damaged: none fails, all are reported."""
 
 import json
 from io import BytesIO
@@ -56,7 +56,7 @@ def test_nothing_fails_and_everything_is_made_of_every_clip(everything: Everythi
 
 @pytest.mark.parametrize("clip", WORDLESS)
 @pytest.mark.parametrize(
-    "table", sorted(name for name, one in SPEECH.items() if one.schema and name not in OF_THE_SOUND)
+    "table", sorted(name for name, artifact in SPEECH.items() if artifact.schema and name not in OF_THE_SOUND)
 )
 def test_where_nobody_speaks_the_tables_of_speech_are_empty_and_valid(clips: SpokenClips, clip: str, table: str):
     schema = SPEECH[table].schema
@@ -105,8 +105,8 @@ def test_what_is_empty_says_why(clips: SpokenClips, clip: str, asset: str, says:
 
 
 def test_of_silence_there_are_scores_and_no_level(clips: SpokenClips):
-    told = facts(clips, "silent")
-    assert (told["has_audio"], told["loudness_lufs"], told["peak_dbfs"]) == (True, None, None)
+    row = facts(clips, "silent")
+    assert (row["has_audio"], row["loudness_lufs"], row["peak_dbfs"]) == (True, None, None)
     assert (clips.table("speech_scores", "silent")["score"] < 0.5).all()
     assert clips.table("acoustic_frames", "silent")["intensity_db"].unique().to_list() == [-120.0]
 
@@ -131,15 +131,15 @@ def test_of_a_narrow_sound_the_speech_is_found_and_where_it_is(clips: SpokenClip
     [("8-khz", (8000, "1 channels")), ("96-khz", (96_000, "1 channels")), ("surround", (16_000, "5.1"))],
 )
 def test_what_the_sound_was_is_told(clips: SpokenClips, clip: str, source: tuple[int, str]):
-    told = facts(clips, clip)
-    assert (told["source_sample_rate_hz"], told["source_layout"], told["channels"]) == (*source, 1)
+    row = facts(clips, clip)
+    assert (row["source_sample_rate_hz"], row["source_layout"], row["channels"]) == (*source, 1)
 
 
 def test_a_second_of_the_sound_is_that_second_of_a_clip_that_begins_late(clips: SpokenClips):
     assert clips.table("raw_clip", "late")["first_pts_s"].to_list() == pytest.approx([LATE_S])
     samples = sound(clips, "late").samples(CLICK_S - 0.1, CLICK_S + 0.1)
     assert click_times(samples, CLICK_S - 0.1) == pytest.approx([CLICK_S], abs=1e-4)
-    assert [(one["start_s"], one["end_s"]) for one in facts(clips, "late")["holes"]] == [(0.0, LATE_S)]
+    assert [(hole["start_s"], hole["end_s"]) for hole in facts(clips, "late")["holes"]] == [(0.0, LATE_S)]
 
 
 def test_a_tone_has_its_pitch_and_its_level_where_it_sounds_and_nowhere_else(clips: SpokenClips):
@@ -154,10 +154,10 @@ def test_a_tone_has_its_pitch_and_its_level_where_it_sounds_and_nowhere_else(cli
 
 
 def test_of_a_damaged_middle_the_hole_is_marked_and_what_lies_around_it_is_heard(clips: SpokenClips):
-    told = facts(clips, "damaged")
-    [hole] = told["holes"]
+    row = facts(clips, "damaged")
+    [hole] = row["holes"]
     assert hole["cause"].startswith("does not decode")
-    assert [problem["code"] for problem in told["problems"]] == ["decode_error"]
+    assert [problem["code"] for problem in row["problems"]] == ["decode_error"]
     rows = clips.table("transcript_words", "damaged").select("text", "start_s", "end_s").rows()
     assert [text for text, _, end_s in rows if end_s <= hole["start_s"]][:5] == SAID.split()
     assert "story" in [text for text, start_s, _ in rows if start_s >= hole["end_s"]]

@@ -26,7 +26,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SpokenClips, dict[str, Heard], dict[str, str]]]:
-    """What each setting of the profile made again, one after the other; and the subtitles after each."""
+    """What was recomputed after each change of a setting, and the subtitles after it."""
     with SpokenClips.at(tmp_path_factory.mktemp("days")) as clips:
         talking_film(clips.videos / f"{CLIP}.mkv", np.concatenate([sentence("ninety"), sentence("story")]))
         clips.set(speaker_turns={"n_speakers": 2})
@@ -61,6 +61,6 @@ def test_the_first_run_told_the_voices_apart_and_the_last_was_told_that_there_is
 
 def test_shorter_lines_are_shorter(days):
     _, _, texts = days
-    shown = [one.text for one in webvtt.from_string(texts["subtitles.max_chars_per_line=20"]).captions]
+    shown = [cue.text for cue in webvtt.from_string(texts["subtitles.max_chars_per_line=20"]).captions]
     assert "it takes about\nninety minutes" in shown
     assert max(len(line) for text in shown for line in text.splitlines()) <= 20

@@ -37,10 +37,10 @@ def document(clips: SpokenClips) -> dict:
 
 
 def heard_words(clips: SpokenClips) -> list[tuple[dict, dict]]:
-    """Words of the truth with what was heard as them, in the order in which both come."""
+    """Words of the truth and the recognised words that match them, in order."""
     spoken = sorted(truth()["words"], key=lambda word: word["start_s"])
     heard = TranscriptWords.validate(clips.table("transcript_words", EPISODE)).to_dicts()
-    same = SequenceMatcher(None, [one["word"] for one in spoken], [one["text"] for one in heard], autojunk=False)
+    same = SequenceMatcher(None, [word["word"] for word in spoken], [word["text"] for word in heard], autojunk=False)
     return [
         (spoken[block.a + n], heard[block.b + n]) for block in same.get_matching_blocks() for n in range(block.size)
     ]
@@ -70,20 +70,23 @@ def test_without_a_voice_bank_nobody_is_named(clips: SpokenClips):
 def on_grid(turns: list[Span], speakers: list[str]) -> np.ndarray:
     """bool (speakers, steps of 10 ms): who speaks."""
     middles_s = np.arange(0, DURATION_S, STEP_S) + STEP_S / 2
-    rows = [[(start <= middles_s) & (middles_s < end) for start, end, who in turns if who == one] for one in speakers]
+    rows = [
+        [(start <= middles_s) & (middles_s < end) for start, end, who in turns if who == speaker]
+        for speaker in speakers
+    ]
     return np.array([np.any(row, axis=0) for row in rows])
 
 
-def diarization_error_rate(told: list[Span], true: list[Span]) -> float:
-    """Missed, false and confused speech by all speech, without a collar; speakers mapped for the best."""
-    reference, hypothesis = on_grid(true, list(SPEAKERS)), on_grid(told, ["S0", "S1"])
-    n_true, n_told = reference.sum(axis=0), hypothesis.sum(axis=0)
+def diarization_error_rate(found: list[Span], true: list[Span]) -> float:
+    """The share of speech that is missed, false or confused, without a collar, for the best mapping of speakers."""
+    reference, hypothesis = on_grid(true, list(SPEAKERS)), on_grid(found, ["S0", "S1"])
+    n_true, n_found = reference.sum(axis=0), hypothesis.sum(axis=0)
     n_right = max((reference & mapped).sum() for mapped in (hypothesis, hypothesis[::-1]))
-    return float((np.maximum(n_true, n_told).sum() - n_right) / n_true.sum())
+    return float((np.maximum(n_true, n_found).sum() - n_right) / n_true.sum())
 
 
-def test_the_two_voices_are_told_apart_with_the_turns_of_the_truth(clips: SpokenClips):
-    sentences = [(one["start_s"], one["end_s"], one["person"]) for one in truth()["sentences"]]
+def test_the_two_voices_have_the_turns_of_the_truth(clips: SpokenClips):
+    sentences = [(sentence["start_s"], sentence["end_s"], sentence["person"]) for sentence in truth()["sentences"]]
     turns = SpeakerTurns.validate(clips.table("speaker_turns", EPISODE)).select("start_s", "end_s", "speaker").rows()
     assert {speaker for *_, speaker in turns} == {"S0", "S1"}
     assert diarization_error_rate(turns, sentences) <= 0.15
@@ -91,20 +94,20 @@ def test_the_two_voices_are_told_apart_with_the_turns_of_the_truth(clips: Spoken
 
 def test_the_error_rate_of_this_test_counts_missed_false_and_confused_speech():
     true = [(0.0, 10.0, "eileen-collins"), (8.0, 12.0, "grace-hopper")]
-    told = [(0.0, 10.0, "S1"), (10.0, 11.0, "S0"), (11.0, 13.0, "S1")]
+    found = [(0.0, 10.0, "S1"), (10.0, 11.0, "S0"), (11.0, 13.0, "S1")]
     # 14 s of speech: 2 s of overlap missed, 1 s confused, 1 s false.
-    assert diarization_error_rate(told, true) == pytest.approx(4 / 14)
+    assert diarization_error_rate(found, true) == pytest.approx(4 / 14)
 
 
 def shown(clips: SpokenClips, extension: str) -> list[tuple[int, int, str]]:
-    """Begin and end of every cue in milliseconds, and its text without marks, as another's parser reads them."""
+    """Begin and end of every cue in milliseconds, and its text without marks, as read by an independent parser."""
     name = "subtitles" if extension == "vtt" else f"subtitles_{extension}"
     text = clips.blob(name, extension, EPISODE).decode()
     if extension == "vtt":
         captions = webvtt.from_string(text).captions
-        spans = [(one.start_time.in_milliseconds(), one.end_time.in_milliseconds()) for one in captions]
-        return [(*span, one.text) for span, one in zip(spans, captions, strict=True)]
-    return [(one.start, one.end, one.plaintext) for one in pysubs2.SSAFile.from_string(text, format_=extension)]
+        spans = [(cue.start_time.in_milliseconds(), cue.end_time.in_milliseconds()) for cue in captions]
+        return [(*span, cue.text) for span, cue in zip(spans, captions, strict=True)]
+    return [(event.start, event.end, event.plaintext) for event in pysubs2.SSAFile.from_string(text, format_=extension)]
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -137,23 +140,23 @@ def test_the_document_tells_the_seconds_that_are_recorded_of_what_it_is_made_fro
     assert document["metadata"]["processing_s"] == pytest.approx(sum(recorded), abs=1e-3)
 
 
-def test_the_document_holds_every_word_with_its_features_twice_told_alike(clips: SpokenClips, document: dict):
+def test_the_document_holds_every_word_twice_with_equal_features(clips: SpokenClips, document: dict):
     inside = [word for segment in document["segments"] for word in segment["words"]]
     assert [(word["word"], word["start_s"]) for word in inside] == [
         (word["word"], word["start_s"]) for word in document["word_segments"]
     ]
     loudness = clips.table("word_acoustics", EPISODE)["intensity_mean_db"].to_list()
-    told = [word["acoustic_features"]["intensity_mean_db"] for word in inside]
-    assert told == pytest.approx(loudness, abs=1e-5)
+    levels_db = [word["acoustic_features"]["intensity_mean_db"] for word in inside]
+    assert levels_db == pytest.approx(loudness, abs=1e-5)
 
 
 def test_the_turns_read_back_from_rttm(clips: SpokenClips):
-    told = read_rttm(clips.blob("speaker_turns_rttm", "rttm", EPISODE).decode())
+    read = read_rttm(clips.blob("speaker_turns_rttm", "rttm", EPISODE).decode())
     turns = clips.table("speaker_turns", EPISODE)
-    assert told["recording"].unique().to_list() == [EPISODE]
-    assert told["speaker"].to_list() == turns["speaker"].to_list()
+    assert read["recording"].unique().to_list() == [EPISODE]
+    assert read["speaker"].to_list() == turns["speaker"].to_list()
     for edge in ("start_s", "end_s"):
-        assert told[edge].to_list() == pytest.approx(turns[edge].to_list(), abs=1e-3)
+        assert read[edge].to_list() == pytest.approx(turns[edge].to_list(), abs=1e-3)
 
 
 def test_the_one_voice_lies_above_the_other_and_no_two_words_sound_the_same(clips: SpokenClips):

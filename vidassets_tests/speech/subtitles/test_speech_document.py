@@ -77,7 +77,7 @@ def test_the_metadata_tells_what_was_made_of_what_and_with_what() -> None:
 def test_speakers_are_told_with_their_names_and_segments() -> None:
     speakers = document(tables())["speakers"]
 
-    assert {speaker: (told["name"], told["person"], told["segments"]) for speaker, told in speakers.items()} == {
+    assert {speaker: (facts["name"], facts["person"], facts["segments"]) for speaker, facts in speakers.items()} == {
         "S0": ("Ada", "Ada", [0]),
         "S1": ("Speaker 2", None, [1]),
     }
@@ -123,5 +123,5 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
 def test_a_clip_without_facts_of_its_sound_is_refused() -> None:
     given = tables()
 
-    with pytest.raises(SchemaViolation, match="0 rows of facts"):
+    with pytest.raises(SchemaViolation, match="found 0"):
         document(replace(given, audio_facts=given.audio_facts.clear()))

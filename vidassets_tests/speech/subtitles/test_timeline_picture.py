@@ -50,10 +50,10 @@ def test_turns_stand_where_they_are_spoken_also_two_at_once() -> None:
 
 
 def test_every_speaker_has_a_lane_and_so_have_words_of_nobody() -> None:
-    one = pixels(drawn(("S0", "here", 1, 4)))
+    single = pixels(drawn(("S0", "here", 1, 4)))
     three = pixels(drawn(("S0", "here", 1, 4), ("S1", "there", 4, 6), (None, "where", 6, 8)))
 
-    assert len(three) - len(one) == 2 * LANE_PX
+    assert len(three) - len(single) == 2 * LANE_PX
 
 
 def test_a_long_clip_makes_a_small_picture() -> None:

@@ -43,7 +43,7 @@ def turns_of(*said: Said) -> pl.DataFrame:
     """Rows of SpeakerTurns."""
     rows = [
         {"clip": CLIP, "turn_index": index, "start_s": start_s, "end_s": end_s, "speaker": speaker}
-        for index, (speaker, _, start_s, end_s) in enumerate(sorted(said, key=lambda one: one[2]))
+        for index, (speaker, _, start_s, end_s) in enumerate(sorted(said, key=lambda span: span[2]))
         if speaker
     ]
     return table_of(SpeakerTurns, rows)
