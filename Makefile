@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
 ADD := $(BIN)/vidassets add
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui doctor test check speech test-speech lint lint-types lint-rest words format samples benchmarks clean
+.PHONY: help run ui doctor test check speech test-speech lint lint-types lint-rest format samples benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ speech: $(SPEECH)/.made ## create the environment of the profile gpu-speech: Whi
 test-speech: $(VENV)/.test $(SPEECH)/.made ## test WhisperX and pyannote on tiny checkpoints; takes minutes
 	@VIDASSETS_SPEECH_PYTHON=$(abspath $(SPEECH))/bin/python $(BIN)/python -m pytest vidassets_tests/speech_production
 
-lint: $(VENV)/.test ## ruff, pyright, import-linter, deptry
+lint: $(VENV)/.test ## ruff, plain words, pyright, import-linter, deptry
 	@$(MAKE) --no-print-directory --jobs 2 lint-types lint-rest
 
 lint-types:
@@ -54,12 +54,10 @@ lint-types:
 
 lint-rest:
 	@$(BIN)/ruff check .
+	@$(BIN)/python tools/plain_words.py
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
-
-words: $(VENV)/.test ## words and names that have a plainer one
-	@$(BIN)/python tools/plain_words.py
 
 format: $(VENV)/.test ## format, and fix what ruff can
 	@$(BIN)/ruff format .

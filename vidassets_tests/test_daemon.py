@@ -102,7 +102,7 @@ def test_a_backfill_of_ten_clips_is_one_run_that_is_not_retried(server: Server, 
     [run] = server.runs_of(backfill_id)
     assert run.asset_selection == {dg.AssetKey(asset) for asset in CHAIN}
     assert run.tags["dagster/will_retry"] == "false"
-    assert [server.toy.told().count(f"number {clip}") for clip in clips] == [1] * 10
+    assert [server.toy.reported().count(f"number {clip}") for clip in clips] == [1] * 10
 
 
 def test_a_backfill_shows_exactly_the_corrupt_clip_as_failed(server: Server, backfill: tuple[str, list[str]]):
@@ -164,7 +164,7 @@ def test_a_killed_worker_is_replaced_by_one_that_does_only_what_is_missing(serve
     gate.unlink()
     assert server.backfilled(backfill_id) == BulkActionStatus.COMPLETED_SUCCESS
     assert {asset: server.made(asset, clips) for asset in CHAIN} == {asset: set(clips) for asset in CHAIN}
-    assert [server.toy.told().count(f"number {clip}") for clip in clips] == [1] * 10
+    assert [server.toy.reported().count(f"number {clip}") for clip in clips] == [1] * 10
     assert {run.parent_run_id for run in server.runs_of(backfill_id)} == {None, killed.run_id}
 
 
@@ -190,23 +190,23 @@ def test_clips_registered_before_the_sensor_was_turned_on_are_worked_on_too(serv
 
 
 def test_a_clip_that_failed_is_not_tried_again_by_itself(server: Server, automated: list[str]):
-    wait_for(lambda: server.toy.told().count("number a2"), "the corrupt clip")
+    wait_for(lambda: server.toy.reported().count("number a2"), "the corrupt clip")
     server.wait_for_ticks(2)
-    assert [server.toy.told().count(f"number {clip}") for clip in automated] == [1] * 4
+    assert [server.toy.reported().count(f"number {clip}") for clip in automated] == [1] * 4
 
 
 def test_a_replaced_source_is_worked_on_by_itself(server: Server, automated: list[str]):
     server.toy.add(a2="8", a3="9")
     wait_for(lambda: {"a2", "a3"} <= server.made("report", automated), "the replaced clips")
     wait_for(lambda: server.toy.artifact("report", "a3") == "9 18", "the replaced clips")
-    assert [server.toy.told().count(f"number {clip}") for clip in automated] == [1, 1, 2, 2]
+    assert [server.toy.reported().count(f"number {clip}") for clip in automated] == [1, 1, 2, 2]
 
 
 def test_what_was_made_with_other_settings_is_made_again_by_itself(server: Server, automated: list[str]):
     wait_for(lambda: server.made("report", ["a0"]), "the clip")
     server.toy.run("doubled", clips="a0", config={"doubled": {"factor": 5}})
     wait_for(lambda: server.toy.artifact("report", "a0") == "7 14", "the report with the settings of the profile")
-    assert server.toy.told().count("number a0") == 1
+    assert server.toy.reported().count("number a0") == 1
 
 
 def test_a_source_that_was_only_registered_again_is_not_worked_on(server: Server, automated: list[str]):
@@ -214,7 +214,7 @@ def test_a_source_that_was_only_registered_again_is_not_worked_on(server: Server
     server.wait_for_ticks(1)
     server.toy.add(a1="7")
     server.wait_for_ticks(3)
-    assert server.toy.told().count("number a1") == 1
+    assert server.toy.reported().count("number a1") == 1
 
 
 def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:

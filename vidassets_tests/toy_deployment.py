@@ -37,7 +37,7 @@ class Toy:
     def made(self, asset: str) -> dict[str, Made]:
         return latest(self.instance, dg.AssetKey(asset), self.instance.get_dynamic_partitions("clips"))
 
-    def told(self) -> list[str]:
+    def reported(self) -> list[str]:
         path = self.home / "calls.txt"
         return path.read_text().split("\n")[:-1] if path.exists() else []
 

@@ -47,7 +47,7 @@ def test_the_check_passes_where_every_frame_has_an_answer(result: AssetResult):
     assert (verdict.passed, verdict.description) == (True, "all 3 frames are described")
 
 
-def test_the_check_tells_how_many_wait_and_why(result: AssetResult):
+def test_the_check_reports_how_many_wait_and_why(result: AssetResult):
     waits = pl.col("frame_index") == 1
     table = result.value.with_columns(
         status=pl.when(waits).then(pl.lit("over_budget")).otherwise("status"),

@@ -96,7 +96,7 @@ def test_the_environment_stands_above_the_profile_for_resources_and_assets(tmp_p
     assert profile.assets == {"frames": {"interval_s": 2.5, "jpeg_quality": 70}, "shots": {"threshold": 0.7}}
 
 
-def test_a_profile_extends_another_field_by_field_but_a_new_class_begins_anew(tmp_path: Path):
+def test_a_profile_extends_another_field_by_field_but_a_new_class_begins_again(tmp_path: Path):
     _written(tmp_path, BASE.replace("root: data", "root: data, endpoint_url: http://localhost:1"), "base.yaml")
     over = "extends: base.yaml\nstore: {root: other}\nshot_model: {class: vidassets.resources.shot_models.TransNetV2}\n"
     profile = load_profile(_written(tmp_path, over), tmp_path, {})
@@ -151,6 +151,6 @@ def test_wrong_settings_of_an_asset_are_refused(tmp_path: Path, settings: str, s
         build_definitions(profile)
 
 
-def test_a_missing_profile_tells_which_there_are(tmp_path: Path):
+def test_a_missing_profile_reports_which_there_are(tmp_path: Path):
     with pytest.raises(ProfileError, match="VIDASSETS_PROFILE names one of resources/"):
         load_profile(tmp_path / "none.yaml", tmp_path, {})

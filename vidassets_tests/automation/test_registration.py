@@ -48,10 +48,10 @@ def registered(
     instance: dg.DagsterInstance, store: ArtifactStore, place: Path, kind: Kind = "clip"
 ) -> dict[str, object]:
     """What registering a place found, less what it did not."""
-    return _told(register(instance, store, find_videos(place, kind).sources))
+    return _reported(register(instance, store, find_videos(place, kind).sources))
 
 
-def _told(result: Registration) -> dict[str, object]:
+def _reported(result: Registration) -> dict[str, object]:
     return {name: value for name, value in vars(result).items() if value}
 
 
@@ -103,7 +103,7 @@ def test_registering_again_changes_nothing(instance: dg.DagsterInstance, store: 
     assert n_events(instance) == 2
 
 
-def test_a_replaced_video_is_recorded_anew_and_its_neighbour_is_not(
+def test_a_replaced_video_is_recorded_again_and_its_neighbour_is_not(
     instance: dg.DagsterInstance, store: ArtifactStore, videos: Path
 ):
     registered(instance, store, videos)
@@ -118,7 +118,7 @@ def test_a_changed_sidecar_is_noticed(instance: dg.DagsterInstance, store: Artif
     assert registered(instance, store, videos) == {"replaced": ["a"], "unchanged": ["b"]}
 
 
-def test_a_moved_video_keeps_its_key_and_is_told_as_moved(
+def test_a_moved_video_keeps_its_key_and_is_reported_as_moved(
     instance: dg.DagsterInstance, store: ArtifactStore, videos: Path
 ):
     registered(instance, store, videos)
@@ -146,7 +146,7 @@ def test_a_key_of_another_video_that_is_still_there_is_refused_and_both_are_name
     assert source.uri == str(videos / "a.mp4")
 
 
-def test_looking_again_records_what_was_replaced_and_tells_what_is_gone(
+def test_looking_again_records_what_was_replaced_and_reports_what_is_gone(
     instance: dg.DagsterInstance, store: ArtifactStore, videos: Path
 ):
     registered(instance, store, videos, "episode")
@@ -212,7 +212,7 @@ def test_a_damaged_record_of_a_place_is_mended_by_adding_the_video_again(
     assert read_source(store, "a") == find_videos(videos / "a.mp4", "clip").sources[0]
 
 
-def test_the_version_of_a_source_tells_every_field(videos: Path):
+def test_the_version_of_a_source_reports_every_field(videos: Path):
     source = find_videos(videos / "a.mp4", "clip").sources[0]
     others = [
         replace(source, **{name: value})
@@ -239,5 +239,5 @@ def test_a_touched_file_is_a_replaced_one_until_its_content_is_hashed(
 def test_many_videos_of_one_second_are_all_registered_once(instance: dg.DagsterInstance, store: ArtifactStore):
     sources = [Source(f"{number:04d}", f"s3://bucket/{number:04d}.mp4", "clip", 1, "etag:1") for number in range(40)]
     register(instance, store, sources)
-    assert _told(register(instance, store, sources)) == {"unchanged": [source.key for source in sources]}
+    assert _reported(register(instance, store, sources)) == {"unchanged": [source.key for source in sources]}
     assert len(instance.get_dynamic_partitions("clips")) == 40

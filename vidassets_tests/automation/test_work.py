@@ -56,7 +56,7 @@ def test_nothing_is_planned_where_all_is_up_to_date(toy: Toy):
 def test_what_failed_is_tried_once_a_command_and_again_by_the_next(toy: Toy):
     toy.add(a="1", b="corrupt")
     done(toy, "a", "b")
-    assert toy.told().count("number b") == 1
+    assert toy.reported().count("number b") == 1
     assert done(toy, "a", "b") == [[PlannedRun(tuple(CHAIN), ("b",))]]
     toy.add(b="2")
     done(toy, "a", "b")

@@ -1,4 +1,4 @@
-"""A resource that an asset only asks what it is: its model is not loaded for that, and no device is told."""
+"""A resource that an asset only asks what it is: its model is not loaded for that, and no device is reported."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ def worked(number: bytes, describer: Costly) -> bytes:
     return number + describer.identity()["model"].encode()
 
 
-def test_a_resource_that_is_only_consulted_loads_nothing_and_tells_no_device(toy: Toy):
+def test_a_resource_that_is_only_consulted_loads_nothing_and_reports_no_device(toy: Toy):
     register(toy.home, toy.instance, {"a": "3"})
     model = Costly(home=str(toy.home))
     definitions = dg.Definitions(

@@ -65,7 +65,7 @@ def halved(total: bytes) -> bytes:
 
 @dataset_asset(group="toy", kinds={"txt"}, version="1", extension="txt", on_demand=True)
 def squared(total: bytes) -> bytes:
-    """The square of the sum, for whoever wants it."""
+    """The square of the sum, for anyone who wants it."""
     return str(int(total) ** 2).encode()
 
 
@@ -170,7 +170,7 @@ def test_with_a_data_version_of_its_own_what_is_below_stays_where_the_result_did
     assert (toy.artifact("total", "all"), made(toy, "halved").run_id) == ("11", below)
 
 
-def test_what_it_needs_and_is_not_there_makes_it_wait_and_is_told(toy: Toy):
+def test_what_it_needs_and_is_not_there_makes_it_wait_and_is_reported(toy: Toy):
     toy.add(a="5", b="6")
     work = done(toy, least=3)
     assert work.failures == {}

@@ -64,7 +64,7 @@ def test_a_piece_larger_than_the_bound_still_passes():
         assert [sum(len(piece) for piece in one.values["pieces"]) for one in ahead] == [9 * MB]
 
 
-def test_a_clip_whose_inputs_cannot_be_read_is_told_and_the_next_comes():
+def test_a_clip_whose_inputs_cannot_be_read_is_reported_and_the_next_comes():
     def load(clip: str) -> dict[str, Any]:
         if clip == "b":
             raise OSError("gone")

@@ -67,7 +67,7 @@ def test_one_clip_alone_that_fails_leaves_what_is_below_it_unmade(toy: Toy):
     toy.add(a="corrupt")
     assert toy.run(clips="a").status == dg.DagsterRunStatus.FAILURE
     assert toy.made("number") == toy.made("doubled") == {}
-    assert toy.told() == ["number a"]
+    assert toy.reported() == ["number a"]
 
 
 def test_an_older_artifact_of_a_clip_that_failed_now_is_not_worked_on(toy: Toy):
@@ -84,7 +84,7 @@ def test_a_model_is_loaded_once_for_all_clips_and_runs_of_a_process(toy: Toy):
     toy.add(a="1", b="2", c="3")
     toy.run(clips=("a", "c"))
     toy.run("doubled", clips=("a", "b"))
-    assert toy.told().count("load") == 1
+    assert toy.reported().count("load") == 1
 
 
 @pytest.mark.parametrize("asset", CHAIN)
@@ -215,7 +215,7 @@ def test_a_killed_run_loses_the_clip_in_hand_and_launched_again_does_only_what_i
         "('c0', 'c9'))"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, env=os.environ)
-    _wait_for(lambda: "number c4" in toy.told() and len(toy.made("number")) == 5)
+    _wait_for(lambda: "number c4" in toy.reported() and len(toy.made("number")) == 5)
     process.send_signal(signal.SIGKILL)
     process.wait()
     (toy.home / "gates" / "c5").unlink()
@@ -224,12 +224,12 @@ def test_a_killed_run_loses_the_clip_in_hand_and_launched_again_does_only_what_i
     [killed] = toy.instance.get_runs()
     toy.instance.report_run_failed(killed)
     assert toy.run(clips=("c0", "c9"), again=killed).status == dg.DagsterRunStatus.SUCCESS
-    assert [line for line in toy.told() if line.startswith("number")] == [f"number c{i}" for i in range(10)]
+    assert [line for line in toy.reported() if line.startswith("number")] == [f"number c{i}" for i in range(10)]
     assert {asset: len(toy.made(asset)) for asset in CHAIN} == dict.fromkeys(CHAIN, 10)
 
 
 @pytest.mark.parametrize("clips", [pytest.param(("a", "b"), id="batch"), pytest.param("a", id="alone")])
-def test_a_run_that_succeeded_is_made_anew_when_it_is_launched_again(toy: Toy, clips: tuple[str, str] | str):
+def test_a_run_that_succeeded_is_made_again_when_it_is_launched_again(toy: Toy, clips: tuple[str, str] | str):
     toy.add(a="1", b="2")
     first = toy.run(clips=clips)
     again = toy.run(clips=clips, again=first)
@@ -249,7 +249,7 @@ def test_one_clip_alone_that_failed_further_down_is_taken_up_where_it_failed(toy
     failed = toy.run(clips="a")
     assert toy.run(clips="a", again=failed).status == dg.DagsterRunStatus.SUCCESS
     assert [toy.made(asset)["a"].run_id == failed.run_id for asset in CHAIN] == [True, True, False]
-    assert toy.told().count("number a") == 1
+    assert toy.reported().count("number a") == 1
 
 
 def _wait_for(condition, timeout_s: float = 600.0) -> None:

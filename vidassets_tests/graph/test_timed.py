@@ -64,7 +64,7 @@ def test_the_latest_seconds_count(timed: Toy):
     assert float(timed.artifact("duration", "a")) == pytest.approx(20.5 + seconds(timed, "number", "a"), abs=1e-6)
 
 
-def test_what_told_no_seconds_adds_none(timed: Toy):
+def test_what_reported_no_seconds_adds_none(timed: Toy):
     timed.instance.report_runless_asset_event(dg.AssetMaterialization("squared", partition="a"))
     run(timed, ["duration"], "a")
     assert float(timed.artifact("duration", "a")) == pytest.approx(seconds(timed, "number", "a"), abs=1e-6)

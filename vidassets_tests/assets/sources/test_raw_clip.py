@@ -15,11 +15,11 @@ from vidassets_tests.media.videos import rotate_mp4, write_sound, write_video
 GOOD = {"has_video_stream": True, "decodes": True, "duration_is_plausible": True, "sidecar_is_readable": True}
 
 
-def test_the_row_tells_where_a_video_lies_and_what_it_is(tmp_path: Path):
+def test_the_row_reports_where_a_video_lies_and_what_it_is(tmp_path: Path):
     path = film(tmp_path / "a.mp4", (1.0, 1.0), sidecar={"worker_id": 7})
     row = raw(path).value.row(0, named=True)
-    told = ("clip", "uri", "kind", "duration_s", "first_pts_s", "width", "height", "n_frames", "has_audio")
-    assert [row[name] for name in told] == ["a", str(path), "clip", 2.0, 0.0, 160, 90, 20, False]
+    reported = ("clip", "uri", "kind", "duration_s", "first_pts_s", "width", "height", "n_frames", "has_audio")
+    assert [row[name] for name in reported] == ["a", str(path), "clip", 2.0, 0.0, 160, 90, 20, False]
     assert (row["frame_rate_num"], row["frame_rate_den"], row["video_codec"]) == (10, 1, "h264")
     assert json.loads(row["sidecar_json"]) == {"worker_id": 7}
     assert row["problems"] == []

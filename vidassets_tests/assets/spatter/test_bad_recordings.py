@@ -51,7 +51,7 @@ def test_kinds_of_spatter_leave_out_recordings_without_any(learned: Learned):
     assert set(learned.builds.table("spatter_types")["clip"]) == set(DONE) - set(EMPTY)
 
 
-def test_of_a_recording_with_a_broken_middle_the_rest_is_taken_and_the_damage_told(learned: Learned):
+def test_of_a_recording_with_a_broken_middle_the_rest_is_taken_and_the_damage_reported(learned: Learned):
     figures = learned.builds.figures("spatter_crops", "cut")
     assert (figures["n_layers"], figures["n_crops"]) == (3, 132)
     assert "does not decode" in figures["problems"]

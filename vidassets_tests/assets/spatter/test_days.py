@@ -113,7 +113,7 @@ def test_a_relabelled_build_is_learned_from_without_extracting_again(days: dict[
     assert day.index_version != days["labelled in the table"].index_version
 
 
-def test_a_label_told_otherwise_in_the_table_than_in_the_sidecar_is_an_error_that_names_both(days: dict[str, Day]):
+def test_a_label_given_otherwise_in_the_table_than_in_the_sidecar_is_an_error_that_names_both(days: dict[str, Day]):
     day = days["contradicted"]
     [(asset, cause)] = day.worked.failures.items()
     assert asset == "spatter_index"
@@ -150,7 +150,7 @@ def foreign(builds: Builds) -> None:
 
 
 @pytest.mark.parametrize("spoil", [damaged, foreign])
-def test_a_build_whose_crops_are_spoilt_is_left_out_of_the_index_and_told(crops: Builds, spoil):
+def test_a_build_whose_crops_are_spoilt_is_left_out_of_the_index_and_reported(crops: Builds, spoil):
     spoil(crops)
     assert crops.launch("spatter_index").is_success
     assert {"a", "c"} <= set(crops.table("spatter_index")["build"]) <= {"a", "c", "d"}

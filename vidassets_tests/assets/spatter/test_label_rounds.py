@@ -63,7 +63,7 @@ def test_words_of_people_are_spread_to_what_is_like_them(rounds: list[dict[str, 
     assert all(round_["failures"].is_empty() for round_ in rounds)
 
 
-def test_a_list_that_is_gone_is_told_with_the_mend(tmp_path: Path):
+def test_a_list_that_is_gone_is_reported_with_the_fix(tmp_path: Path):
     with Builds.at(tmp_path) as builds:
         builds.instance.add_dynamic_partitions("builds", ["a"])
         builds.set(spatter_label_decisions={"table": str(tmp_path / "none.csv")})

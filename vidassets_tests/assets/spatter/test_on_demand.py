@@ -37,7 +37,7 @@ def test_a_search_asked_for_by_name_makes_its_trials(learned: Learned):
     assert trials["pareto"].any()
 
 
-def test_a_comparison_asked_for_by_name_tells_what_labels_are_worth(learned: Learned):
+def test_a_comparison_asked_for_by_name_reports_what_labels_are_worth(learned: Learned):
     pytest.importorskip("torch")
     worked = learned.builds.run("spatter_consistency", spatter_consistency=SMALL["spatter_consistency"])
     assert worked.failures == {}

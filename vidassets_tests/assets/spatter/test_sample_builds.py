@@ -65,7 +65,7 @@ def test_of_the_events_that_are_there_and_of_those_found_nineteen_in_twenty_are_
 
 
 @pytest.mark.parametrize("build", FLOWS)
-def test_layers_are_told_apart_by_what_the_sidecar_says_of_the_recording(samples: Builds, build: str):
+def test_layers_are_separated_by_what_the_sidecar_says_of_the_recording(samples: Builds, build: str):
     layers = samples.table("spatter_events", build).sort("event_index")["layer"]
     assert layers.unique().to_list() == [0, 1, 2, 3] == sorted({event["layer"] for event in truth_of(build)})
 
@@ -103,7 +103,7 @@ def test_the_verdicts_are_exported_as_they_are_stored(samples: Builds):
     assert "| high-flow | **high** |" in samples.figures("spatter_verdicts")["preview"]
 
 
-def test_the_classifier_runs_in_onnx_runtime_and_tells_what_it_was_made_by(samples: Builds):
+def test_the_classifier_runs_in_onnx_runtime_and_reports_what_it_was_made_by(samples: Builds):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(samples.blob("spatter_classifier", "onnx"))

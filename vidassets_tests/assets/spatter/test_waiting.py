@@ -43,13 +43,13 @@ def test_an_unlabelled_build_is_processed_without_errors(unlabelled: dict[str, S
     assert (unlabelled[command].code, "failed:" in unlabelled[command].out) == (0, False)
 
 
-def test_a_run_says_what_is_waited_for_and_the_mend(unlabelled: dict[str, Said]):
+def test_a_run_says_what_is_waited_for_and_the_fix(unlabelled: dict[str, Said]):
     said = " ".join(unlabelled["run"].err.split())
     assert "waiting spatter_index No build has a gas flow to learn from: write `gas_flow` (low, high) into" in said
     assert "waiting spatter_classifier spatter_index has not been made yet." in said
 
 
-def test_a_clip_tells_which_of_its_artifacts_waits_and_for_what(unlabelled: dict[str, Said]):
+def test_a_clip_reports_which_of_its_artifacts_waits_and_for_what(unlabelled: dict[str, Said]):
     assert "a waiting: spatter_predictions spatter_classifier has not been made yet" in unlabelled["status"].out
 
 

@@ -67,7 +67,7 @@ def test_a_later_run_makes_what_failed_and_nothing_else(batch: Batch):
     assert batch.clips.states() == {}
 
 
-def test_what_happened_on_the_way_is_told(batch: Batch):
+def test_what_happened_on_the_way_is_reported(batch: Batch):
     assert batch.clips.figures("recognized_segments", "a")["events"] == "- a was not listened to"
 
 

@@ -130,7 +130,7 @@ def test_of_a_narrow_sound_the_speech_is_found_and_where_it_is(clips: SpokenClip
     ("clip", "source"),
     [("8-khz", (8000, "1 channels")), ("96-khz", (96_000, "1 channels")), ("surround", (16_000, "5.1"))],
 )
-def test_what_the_sound_was_is_told(clips: SpokenClips, clip: str, source: tuple[int, str]):
+def test_what_the_sound_was_is_reported(clips: SpokenClips, clip: str, source: tuple[int, str]):
     row = facts(clips, clip)
     assert (row["source_sample_rate_hz"], row["source_layout"], row["channels"]) == (*source, 1)
 

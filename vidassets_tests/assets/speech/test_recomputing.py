@@ -52,7 +52,7 @@ def test_a_setting_makes_again_what_hangs_on_it_and_nothing_else(days, setting: 
     assert (done[setting].made, done[setting].failed) == ({CLIP: SETTINGS[setting]}, {})
 
 
-def test_the_first_run_told_the_voices_apart_and_the_last_was_told_that_there_is_one(days):
+def test_the_first_run_separates_the_voices_and_the_last_is_given_that_there_is_one(days):
     clips, _, texts = days
     assert "<v.S1 " in texts["transcript.nearest_s=0.1"]
     assert clips.table("speakers", CLIP).select("speaker", "count_basis").rows() == [("S0", "given")]

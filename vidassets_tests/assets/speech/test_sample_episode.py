@@ -127,14 +127,14 @@ def test_the_document_keeps_its_schema(document: dict):
     assert list(Draft202012Validator(document_schema()).iter_errors(document)) == []
 
 
-def test_the_document_tells_which_models_heard_it(document: dict):
+def test_the_document_reports_which_models_heard_it(document: dict):
     models = document["metadata"]["models"]
     assert models["recognition"]["model"] == "silero-vad, pocketsphinx en-us"
     assert models["speakers"]["model"] == "resemblyzer"
     assert all(models["recognition"][name][0].isdigit() for name in ("silero-vad", "pocketsphinx"))
 
 
-def test_the_document_tells_the_seconds_that_are_recorded_of_what_it_is_made_from(clips: SpokenClips, document: dict):
+def test_the_document_reports_the_seconds_that_are_recorded_of_what_it_is_made_from(clips: SpokenClips, document: dict):
     recorded = [clips.figures(asset, EPISODE)["seconds"] for asset in TIMED]
     assert min(recorded) > 0
     assert document["metadata"]["processing_s"] == pytest.approx(sum(recorded), abs=1e-3)

@@ -98,13 +98,13 @@ def test_a_name_taken_back_leaves_nobody(days: dict[str, Day]):
     assert days["taken back"].people == [(GRACE, "voice bank"), (None, "decision")]
 
 
-def test_a_table_that_holds_no_decisions_fails_and_tells_its_columns(days: dict[str, Day]):
+def test_a_table_that_holds_no_decisions_fails_and_reports_its_columns(days: dict[str, Day]):
     failed = days["no such columns"].heard.failed
     assert set(failed) == {("speaker_decisions", ALL)}
     assert "columns clip, at_s, person" in failed["speaker_decisions", ALL]
 
 
-def test_a_bank_of_another_model_fails_and_tells_the_mend(days: dict[str, Day]):
+def test_a_bank_of_another_model_fails_and_reports_the_fix(days: dict[str, Day]):
     failed = days["another model"].heard.failed
     assert set(failed) == {("speaker_names", CLIP)}
     assert failed["speaker_names", CLIP].startswith("EmbeddingMismatch: ")

@@ -70,7 +70,7 @@ def test_lines_are_broken_by_the_subtitles_alone() -> None:
     assert event.plaintext == "how long does it take\nto fly around the world"
 
 
-def test_lines_from_right_to_left_are_told_to_the_player() -> None:
+def test_lines_from_right_to_left_are_marked_for_the_player() -> None:
     assert parsed(("S0", "שלום עולם", 0, 2)).styles["S0"].encoding == -1
     assert parsed(("S0", "hello", 0, 2)).styles["S0"].encoding == 1
 

@@ -42,5 +42,5 @@ def test_every_sentence_is_shown_while_it_is_spoken(cues: list[Cue]) -> None:
     ]
 
 
-def test_both_who_speak_at_once_are_told(cues: list[Cue]) -> None:
+def test_both_who_speak_at_once_are_reported(cues: list[Cue]) -> None:
     assert [voice.speaker for voice in cues[5].voices] == ["S1", "S0"]

@@ -60,7 +60,7 @@ def test_a_document_keeps_the_schema() -> None:
     assert errors(document(tables())) == []
 
 
-def test_the_metadata_tells_what_was_made_of_what_and_with_what() -> None:
+def test_the_metadata_reports_what_was_made_of_what_and_with_what() -> None:
     assert document(tables())["metadata"] == {
         "clip": CLIP,
         "duration_s": 6.0,
@@ -74,7 +74,7 @@ def test_the_metadata_tells_what_was_made_of_what_and_with_what() -> None:
     }
 
 
-def test_speakers_are_told_with_their_names_and_segments() -> None:
+def test_speakers_are_reported_with_their_names_and_segments() -> None:
     speakers = document(tables())["speakers"]
 
     assert {speaker: (facts["name"], facts["person"], facts["segments"]) for speaker, facts in speakers.items()} == {
