@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from vidassets.automation.executor import isolating_executor
 from vidassets.automation.launch import launch
@@ -233,8 +234,13 @@ class World:
         """Create the run that the sensor requested, and leave it in the queue."""
         keys = set(request.asset_selection or [])
         job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
+        repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("toy"), "__repository__")
         return self.instance.create_run_for_job(
-            job, status=dg.DagsterRunStatus.QUEUED, asset_selection=frozenset(keys), tags=request.tags
+            job,
+            status=dg.DagsterRunStatus.QUEUED,
+            asset_selection=frozenset(keys),
+            tags=request.tags,
+            remote_job_origin=RemoteJobOrigin(repository, job.name),
         )
 
     def run(self, request: dg.RunRequest) -> dg.DagsterRun:

@@ -122,7 +122,9 @@ def test_a_secret_is_a_reference_to_the_environment(tmp_path: Path, monkeypatch:
         pytest.param(BASE.replace("describer:", "# describer:"), "no describer", id="a key that is missing"),
         pytest.param(BASE.replace("root: data", "roots: data"), "roots", id="a misspelt field"),
         pytest.param(BASE.replace("store.Store", "store.Stor"), "class vidassets.resources.store.Stor", id="no class"),
-        pytest.param(BASE.replace("vidassets.resources.store.Store", "pathlib.Path"), "no dagster", id="another class"),
+        pytest.param(
+            BASE.replace("vidassets.resources.store.Store", "pathlib.Path"), "not a dagster", id="another class"
+        ),
         pytest.param(
             BASE + "assets: {frames: 3}", "expected `name: value` lines, got int", id="settings that are none"
         ),
@@ -152,5 +154,5 @@ def test_wrong_settings_of_an_asset_are_refused(tmp_path: Path, settings: str, s
 
 
 def test_a_missing_profile_reports_which_there_are(tmp_path: Path):
-    with pytest.raises(ProfileError, match="VIDASSETS_PROFILE names one of resources/"):
+    with pytest.raises(ProfileError, match="Set VIDASSETS_PROFILE to one of aws, cpu, "):
         load_profile(tmp_path / "none.yaml", tmp_path, {})

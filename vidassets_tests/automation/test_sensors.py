@@ -8,9 +8,9 @@ import pytest
 
 from vidassets.automation.sensors import automation_sensor, new_videos_sensor, watched
 from vidassets.errors import ProfileError
-from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.resources.store import Store
 from vidassets_tests.s3_server import S3Bucket
+from vidassets_tests.toy_graph import TOY_GRAPH
 
 
 @pytest.fixture
@@ -71,4 +71,4 @@ def test_a_watch_that_is_no_kind_and_place_is_refused_with_an_example(text: str)
 
 
 def test_automation_is_off_until_a_person_turns_it_on():
-    assert automation_sensor(DeclaredGraph([], []), {}).default_status == dg.DefaultSensorStatus.STOPPED
+    assert automation_sensor(TOY_GRAPH, {}).default_status == dg.DefaultSensorStatus.STOPPED

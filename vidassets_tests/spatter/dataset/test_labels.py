@@ -73,7 +73,7 @@ def test_a_parquet_table_gives_the_same_labels(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("name,gas_flow\nb1,low\n", r"\['name', 'gas_flow'\], not `build`", id="no column build"),
+        pytest.param("name,gas_flow\nb1,low\n", r"\['name', 'gas_flow'\], but not `build`", id="no column build"),
         pytest.param("build;gas_flow\nb1;low\n", "not `build`", id="semicolons"),
         pytest.param("build,gas_flow\n,low\n", "row 1: has no build", id="no build in a row"),
         pytest.param("build,gas_flow\nb1,low\nb1,high\n", "build b1 is in two rows", id="a build twice"),

@@ -136,7 +136,7 @@ def test_an_index_without_crops_has_no_rows():
 @pytest.mark.parametrize(
     ("builds", "split", "said"),
     [
-        pytest.param(SIX_BUILDS, "split_build", "never saw", id="three builds a class"),
+        pytest.param(SIX_BUILDS, "split_build", "has never seen", id="three builds a class"),
         pytest.param(TWO_BUILDS, "split_layer", "fewer than three builds", id="two builds of many layers"),
         pytest.param([(0, [9]), (1, [9])], "split_random", "too good", id="two builds of one layer"),
     ],

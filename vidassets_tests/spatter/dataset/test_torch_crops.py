@@ -229,7 +229,7 @@ def test_a_file_that_was_extracted_again_with_fewer_crops_is_reported(tmp_path, 
 def test_a_crop_that_does_not_decode_any_more_is_named(tmp_path, index, files):
     broken = build_crops(tmp_path, "low", [*jpegs(1), b"text", *jpegs(8)], per_dataset=4)
     crops = TorchCrops(index.filter(build="low"), files=files | {broken.file: broken.path})
-    with pytest.raises(ArtifactDamaged, match=r"low\.h5: crop 1 of low_0 does not decode"):
+    with pytest.raises(ArtifactDamaged, match=r"low\.h5: crop 1 of low_0 no longer decodes"):
         crops[1]
     crops.close()
 
