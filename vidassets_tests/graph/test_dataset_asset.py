@@ -223,7 +223,8 @@ def test_a_mistake_is_a_failure_and_the_one_below_waits(toy: Toy):
     work = done(toy)
     assert list(work.failures) == ["total"]
     assert "13: not here. Take it out." in work.failures["total"]
-    assert cell(toy).state is State.MISSING
+    assert cell(toy).state is State.FAILED
+    assert "13: not here. Take it out." in cell(toy).reason
 
 
 def test_where_nothing_is_registered_it_waits_and_no_command_says_so(toy: Toy):
