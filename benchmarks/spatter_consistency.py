@@ -20,7 +20,7 @@ from vidassets.spatter.classifier.consistency import (
     train_consistency,
 )
 from vidassets.spatter.classifier.lenet import LeNet
-from vidassets.spatter.dataset.transforms import evaluation_transform
+from vidassets_tests.spatter.crops_files import model_input
 from vidassets_tests.spatter.scored_builds import jpeg_of, spatter_picture
 
 N_UNLABELLED, N_TEST = 2000, 1000
@@ -29,7 +29,7 @@ N_UNLABELLED, N_TEST = 2000, 1000
 def spatter_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     flows = np.arange(n_crops) % 2
-    crops = [evaluation_transform(jpeg_of(spatter_picture(rng, bool(flow)))) for flow in flows]
+    crops = [model_input(jpeg_of(spatter_picture(rng, bool(flow)))) for flow in flows]
     return np.stack(crops), flows.astype(np.int64)
 
 

@@ -23,12 +23,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
 from vidassets.resources.embedded_speech import SileroPocketSphinx
 from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.speakers.rttm import read_rttm
 from vidassets.speech.transcript.activity import find_speech
+from vidassets_tests.media.flac import write_flac
 
 EPISODE = Path("samples/episodes/pioneers/s01/e02")
 CONVERSATIONS = {"phone-call": 0.15, "meeting-00": 0.26, "meeting-01": 0.20}
@@ -90,7 +91,7 @@ def rows_of(recording: Recording, folder: Path) -> Iterator[list[str]]:
         ("as the assets", 1.0, SPEECH.activity_threshold, None),
         ("tuned", 0.5 / float(np.abs(recording.samples).max()), 0.35, 0.1),
     ):
-        write_sound(folder / "clip.flac", recording.samples * gain)
+        write_flac(folder / "clip.flac", recording.samples * gain)
         sound = Sound.open(folder / "clip.flac")
         scores = SPEECH.score_speech("clip", sound)
         activity = find_speech("clip", scores, threshold, **({} if pad_s is None else {"pad_s": pad_s}))

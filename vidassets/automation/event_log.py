@@ -12,10 +12,8 @@ from typing import Any, Generic, TypeVar
 import dagster as dg
 
 from vidassets.graph.dagster_internals import DagsterEventType
-from vidassets.graph.lineage import RECORDS_PER_QUERY, Made, latest_whole, made_from
+from vidassets.graph.lineage import RECORDS_PER_QUERY, Made, latest_ids, latest_whole, made_from
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
-
-MANY_CLIPS = 500  # from here on, ids are asked for all partitions of an asset instead of by name
 
 
 class StillReading(Exception):
@@ -150,10 +148,8 @@ class EventLog:
         self, asset: str, event_type: DagsterEventType, clips: Collection[str], kept: "_Kept[Any]"
     ) -> Iterator[dg.EventLogRecord]:
         """Ask for the latest ids of these clips; yield those of the events that are not kept yet."""
-        few = set(clips) if len(clips) <= MANY_CLIPS else None
-        storage = self.instance.event_log_storage
-        ids = storage.get_latest_storage_id_by_partition(dg.AssetKey(asset), event_type, few)
-        new = sorted(ids[clip] for clip in clips if clip in ids and kept.id_of(clip) != ids[clip])
+        ids = latest_ids(self.instance, dg.AssetKey(asset), clips, event_type)
+        new = sorted(storage_id for clip, storage_id in ids.items() if kept.id_of(clip) != storage_id)
         is_made = event_type is DagsterEventType.ASSET_MATERIALIZATION
         fetch = self.instance.fetch_materializations if is_made else self.instance.fetch_observations
         for start in range(0, len(new), RECORDS_PER_QUERY):

@@ -58,7 +58,8 @@ def _attempts(
     """
     attempts: dict[CellKey, Attempt] = {}
     for asset in selection.clip_assets:
-        attempts |= {(asset.name, clip): attempt for clip, attempt in events.attempts(asset.name).items()}
+        last = asset.artifacts[-1].name  # a call is over when the last of its artifacts is recorded
+        attempts |= {(asset.name, clip): attempt for clip, attempt in events.attempts(last).items()}
     for asset in selection.dataset_assets:
         if attempt := events.attempt_over_all(asset.name):
             attempts[asset.name, UNPARTITIONED_KEY] = attempt

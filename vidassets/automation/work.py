@@ -90,7 +90,6 @@ class Workload:
             on_wave: called with the runs over clips of a wave before they start.
         """
         attempted: set[CellKey] = set()
-        self._board = None
         tags = {LAUNCH_TAG: str(uuid4())}
         close_dead_runs(self.instance)
         self._board = None

@@ -266,7 +266,7 @@ def doctor(as_json: Json = False) -> None:
     else:
         for finding in findings:
             out.print(f"{'[green]ok  [/]' if finding.good else '[red]bad [/]'} [bold]{finding.what}[/]: ", end="")
-            out.print(finding.said, markup=False, highlight=False)
+            out.print(finding.said, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 
 

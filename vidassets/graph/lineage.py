@@ -23,6 +23,7 @@ from vidassets.graph.dagster_internals import (
 )
 
 RECORDS_PER_QUERY = 500  # below the 999 variables that old SQLite builds allow in one statement
+MANY_CLIPS = 500  # for more, ids of all partitions are asked for: 32,766 names are too many for SQLite's default build
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,18 @@ class Made:
         return self.tags.get(get_input_data_version_tag(asset))
 
 
-def latest_ids(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, int]:
-    """Return the storage id of the latest materialisation of each clip that has one; one query."""
+def latest_ids(
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    clips: Collection[str],
+    event_type: DagsterEventType = DagsterEventType.ASSET_MATERIALIZATION,
+) -> dict[str, int]:
+    """Return the storage id of the latest event of a type, for each of these clips that has one; one query."""
     if not clips:
         return {}
-    return dict(
-        instance.event_log_storage.get_latest_storage_id_by_partition(
-            asset, DagsterEventType.ASSET_MATERIALIZATION, set(clips)
-        )
-    )
+    named = set(clips) if len(clips) <= MANY_CLIPS else None
+    found = instance.event_log_storage.get_latest_storage_id_by_partition(asset, event_type, named)
+    return {clip: found[clip] for clip in clips if clip in found}
 
 
 def latest(instance: dg.DagsterInstance, asset: dg.AssetKey, clips: Collection[str]) -> dict[str, Made]:

@@ -160,12 +160,6 @@ class SoundWriter:
         self._partial.replace(self._path)
 
 
-def write_sound(path: Path, samples: np.ndarray, start_s: float = 0.0) -> None:
-    """Write float32 (N,) or (C, N) at 16 kHz to a file. N may be 0."""
-    with SoundWriter(path, 1 if samples.ndim == 1 else len(samples), start_s) as writer:
-        writer.write(samples)
-
-
 def _flac_without_samples(channels: int, comment: str) -> bytes:
     """Return a FLAC without frames: its two metadata blocks (RFC 9639, sections 8.2 and 8.6)."""
     block, bits = 4096, 16

@@ -4,14 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidassets.errors import SpeechError
-from vidassets.media.sound import Sound, SoundWriter, write_sound
+from vidassets.media.sound import Sound, SoundWriter
+from vidassets_tests.media.flac import write_flac
 
 RAMP = np.arange(0, 32_000, dtype=np.float32)[None] / 32_768
 
 
 @pytest.fixture
 def ramp(tmp_path):
-    write_sound(tmp_path / "ramp.flac", RAMP, start_s=3.0)
+    write_flac(tmp_path / "ramp.flac", RAMP, start_s=3.0)
     return Sound.open(tmp_path / "ramp.flac")
 
 
@@ -38,7 +39,7 @@ def test_times_outside_the_sound_are_clamped(ramp, start_s, end_s, n_samples):
 
 
 def test_channels_are_read_separately_or_as_their_mean(tmp_path):
-    write_sound(tmp_path / "two.flac", np.array([[0.5] * 8, [0.25] * 8], np.float32))
+    write_flac(tmp_path / "two.flac", np.array([[0.5] * 8, [0.25] * 8], np.float32))
     sound = Sound.open(tmp_path / "two.flac")
     assert [sound.samples(channel=channel)[3] for channel in (0, 1, None)] == [0.5, 0.25, 0.375]
 
@@ -49,7 +50,7 @@ def test_a_missing_channel_is_an_error(ramp):
 
 
 def test_a_sound_without_a_sample_is_valid(tmp_path):
-    write_sound(tmp_path / "empty.flac", np.zeros((2, 0), np.float32), start_s=7.0)
+    write_flac(tmp_path / "empty.flac", np.zeros((2, 0), np.float32), start_s=7.0)
     sound = Sound.open(tmp_path / "empty.flac")
     assert (sound.n_samples, sound.channels, sound.start_s) == (0, 2, 7.0)
     assert (sound.samples().shape, list(sound.blocks(1.0))) == ((0,), [])
@@ -58,7 +59,7 @@ def test_a_sound_without_a_sample_is_valid(tmp_path):
 @given(block_s=st.floats(0.0001, 3.0))
 def test_blocks_of_any_length_make_the_whole(tmp_path_factory, block_s):
     path = tmp_path_factory.mktemp("sound") / "ramp.flac"
-    write_sound(path, RAMP[:, ::100], start_s=3.0)
+    write_flac(path, RAMP[:, ::100], start_s=3.0)
     blocks = list(Sound.open(path).blocks(block_s))
     assert np.array_equal(np.concatenate([samples for _, samples in blocks]), RAMP[0, ::100])
     counts = np.cumsum([0, *(len(samples) for _, samples in blocks[:-1])])
@@ -66,7 +67,7 @@ def test_blocks_of_any_length_make_the_whole(tmp_path_factory, block_s):
 
 
 def test_a_start_is_kept_to_the_last_bit(tmp_path):
-    write_sound(tmp_path / "a.flac", np.zeros(4, np.float32), start_s=-0.1 - 0.2)
+    write_flac(tmp_path / "a.flac", np.zeros(4, np.float32), start_s=-0.1 - 0.2)
     assert Sound.open(tmp_path / "a.flac").start_s == -0.1 - 0.2
 
 
@@ -82,7 +83,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
 
 
 def test_values_beyond_full_scale_are_clipped_not_wrapped(tmp_path):
-    write_sound(tmp_path / "a.flac", np.array([1.5, -1.5], np.float32))
+    write_flac(tmp_path / "a.flac", np.array([1.5, -1.5], np.float32))
     assert Sound.open(tmp_path / "a.flac").samples() == pytest.approx([1.0, -1.0], abs=1e-4)
 
 

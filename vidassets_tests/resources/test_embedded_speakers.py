@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from vidassets.errors import InvalidSetting
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources.embedded_speakers import ResemblyzerSpeakers
 from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerModel, SpeakerOptions
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech.speakers.voices import activity, buzz
 
 EPISODE = Path("samples/episodes/pioneers/s01/e02")
@@ -24,7 +25,7 @@ def episode(tmp_path_factory) -> bytes:
         resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE_HZ)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
         samples = np.concatenate([frame.to_ndarray()[0] for frame in [*frames, *resampler.resample(None)]])
-    write_sound(path, samples)
+    write_flac(path, samples)
     sentences = json.loads((EPISODE / "episode.truth.json").read_text())["sentences"]
     spans = [(sentence["start_s"], sentence["end_s"]) for sentence in sentences]
     joined = [*spans[:4], (spans[4][0], spans[5][1]), *spans[6:]]
@@ -74,7 +75,7 @@ def test_numbers_that_contradict_each_other_are_refused(episode, options):
 
 
 def test_no_speech_is_no_failure(tmp_path):
-    write_sound(tmp_path / "clip.flac", np.zeros(0, np.float32))
+    write_flac(tmp_path / "clip.flac", np.zeros(0, np.float32))
     result = MODEL.cluster_voices(
         "clip", MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), activity()), SpeakerOptions(2)
     )
@@ -82,7 +83,7 @@ def test_no_speech_is_no_failure(tmp_path):
 
 
 def test_a_channel_is_a_person_and_overlap_is_kept(tmp_path):
-    write_sound(tmp_path / "clip.flac", np.stack([buzz(120, 700, 4.0), buzz(240, 1500, 4.0)]))
+    write_flac(tmp_path / "clip.flac", np.stack([buzz(120, 700, 4.0), buzz(240, 1500, 4.0)]))
     heard = activity((0.0, 3.0)).vstack(activity((2.0, 4.0), channel=1))
     voices = MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), heard)
     result = MODEL.cluster_voices("clip", voices, SpeakerOptions(n_speakers=3))
@@ -93,7 +94,7 @@ def test_a_channel_is_a_person_and_overlap_is_kept(tmp_path):
 
 def test_an_embedding_of_one_voice_is_comparable_with_a_speakers(tmp_path):
     samples = buzz(120, 700, 4.0)
-    write_sound(tmp_path / "clip.flac", samples)
+    write_flac(tmp_path / "clip.flac", samples)
     voices = MODEL.infer_voices("clip", Sound.open(tmp_path / "clip.flac"), activity((0.0, 4.0)))
     stored = np.array(MODEL.cluster_voices("clip", voices, SpeakerOptions(1)).speakers["embedding"][0])
     assert float(stored @ MODEL.embed_samples(samples)) == pytest.approx(1, abs=1e-3)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vidassets.spatter.dataset.index import BuildCrops
+from vidassets.spatter.dataset.transforms import Colour, decode_crop, small_square, unit_channels
 
 CROPS_PER_DATASET = 10_000
 
@@ -27,6 +28,13 @@ def picture(number: int, size: tuple[int, int] = (60, 48)) -> NDArray[np.uint8]:
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:
     """Encode a picture as the extraction does."""
     return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def model_input(crop: bytes | NDArray[np.uint8], colour: Colour = "rgb") -> NDArray[np.float32]:
+    """Return a crop as models get it, without rotation: float32 (3, 32, 32); from a JPEG, or BGR (height, width, 3)."""
+    pixels = crop if isinstance(crop, np.ndarray) and crop.ndim == 3 else decode_crop(crop)
+    assert pixels is not None
+    return unit_channels(small_square(pixels)[None], colour)[0]
 
 
 def jpegs(n: int, first: int = 0) -> list[bytes]:

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
+from vidassets_tests.media.flac import write_flac
 
 # PocketSphinx's text of the sample's first sentence, which says "two people".
 FIRST_SENTENCE = "welcome to a short story about to people who went first"
@@ -39,7 +40,7 @@ def spoken(start_s: float, end_s: float) -> np.ndarray:
 def recording(folder: Path, samples: np.ndarray, start_s: float = 0.0) -> Sound:
     """Write samples, float32 (N,) or (channels, N), to a file and open it."""
     path = folder / "sound.flac"
-    write_sound(path, samples, start_s)
+    write_flac(path, samples, start_s)
     return Sound.open(path)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.resources import model_cache
 from vidassets.schemas.speech import SpeechActivity
+from vidassets_tests.media.flac import write_flac
 
 FOLDER = Path(__file__).parent
 
@@ -54,7 +55,7 @@ def two_voices(path: Path, seconds: float, start_s: float = 0.0) -> Sound:
     pitch_hz = np.where(times_s % 6 < 3, 110.0, 330.0)
     hum = sum(np.sin(2 * np.pi * n * pitch_hz * times_s) / n for n in range(1, 8))
     samples = 0.15 * hum * (times_s % 1.5 < 1.2) + 0.01 * rng.normal(size=len(times_s))
-    write_sound(path, samples.astype(np.float32), start_s=start_s)
+    write_flac(path, samples.astype(np.float32), start_s=start_s)
     return Sound.open(path)
 
 

@@ -2,12 +2,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vidassets.media.sound import Sound, write_sound
+from vidassets.media.sound import Sound
 from vidassets.resources.pyannote_speakers import PyannoteSpeakers
 from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.speakers.model_turns import ModelTurns, tabulate_model_turns
 from vidassets.speech.speakers.turns import SpeakerFacts
+from vidassets_tests.media.flac import write_flac
 
 EMBEDDINGS = np.array([[3.0, 4.0], [np.nan, 1.0], [0.0, 0.0]], np.float32)
 
@@ -56,7 +57,7 @@ def test_tables_keep_their_schemas(turns):
 
 
 def test_a_call_with_a_person_on_each_channel_needs_no_network(tmp_path):
-    write_sound(tmp_path / "call.flac", np.zeros((2, 80_000), np.float32))
+    write_flac(tmp_path / "call.flac", np.zeros((2, 80_000), np.float32))
     stretches = {"start_s": [0.0, 1.0], "end_s": [2.0, 4.0], "channel": [1, 0]}
     pyannote = PyannoteSpeakers(python=str(tmp_path / "no interpreter"))
     voices = pyannote.infer_voices("call", Sound.open(tmp_path / "call.flac"), pl.DataFrame(stretches))

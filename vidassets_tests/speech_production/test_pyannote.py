@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from vidassets.errors import InvalidSetting, SpeechError
-from vidassets.media.sound import Sound, write_sound
+from vidassets.media.sound import Sound
 from vidassets.resources import pyannote_speakers
 from vidassets.resources.pyannote_speakers import PyannoteSpeakers
 from vidassets.schemas.speech import Speakers, SpeakerTurns
 from vidassets.speech.models import SpeakerOptions
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech_production.conftest import activity_of, run_there, two_voices
 
 START_S = 3.5
@@ -97,7 +98,7 @@ def test_the_edges_of_length_are_no_errors(pyannote, tmp_path, seconds):
 
 
 def test_a_sound_of_no_samples_has_no_speakers(pyannote, tmp_path):
-    write_sound(tmp_path / "none.flac", np.zeros(0, np.float32))
+    write_flac(tmp_path / "none.flac", np.zeros(0, np.float32))
     voices = pyannote.infer_voices("talk", Sound.open(tmp_path / "none.flac"), NOBODY)
     result = pyannote.cluster_voices("talk", voices, SpeakerOptions(n_speakers=2))
     assert (len(result.turns), len(result.exclusive), len(result.speakers)) == (0, 0, 0)

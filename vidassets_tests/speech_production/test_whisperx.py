@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from vidassets.errors import DeviceUnavailable, InvalidSetting, LanguageUnsupported
-from vidassets.media.sound import Sound, write_sound
+from vidassets.media.sound import Sound
 from vidassets.resources import whisperx_speech
 from vidassets.resources.whisperx_speech import WhisperXSpeech
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords, SpeechScores
 from vidassets.speech.models import RecognitionOptions
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech_production.checkpoints import LANGUAGE, SENTENCE
 from vidassets_tests.speech_production.conftest import activity_of, run_there, two_voices
 
@@ -122,7 +123,7 @@ def test_the_shortest_stretch_is_no_error(whisperx, sound):
 
 
 def test_a_sound_of_no_samples_has_no_scores(whisperx, tmp_path):
-    write_sound(tmp_path / "none.flac", np.zeros(0, np.float32))
+    write_flac(tmp_path / "none.flac", np.zeros(0, np.float32))
     assert SpeechScores.validate(whisperx.score_speech("talk", Sound.open(tmp_path / "none.flac"))).is_empty()
 
 

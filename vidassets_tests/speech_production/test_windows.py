@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.speech.transcript.windows import pack_windows, quietest_moment
+from vidassets_tests.media.flac import write_flac
 
 
 def halfway(start_s: float, end_s: float) -> float:
@@ -45,6 +46,6 @@ def test_every_moment_of_speech_is_in_exactly_one_window_none_too_long(edges):
 def test_a_cut_falls_into_the_pause(tmp_path):
     samples = np.random.default_rng(0).normal(scale=0.1, size=10 * SAMPLE_RATE_HZ).astype(np.float32)
     samples[round(6.0 * SAMPLE_RATE_HZ) : round(6.2 * SAMPLE_RATE_HZ)] = 0
-    write_sound(tmp_path / "a.flac", samples, start_s=100.0)
+    write_flac(tmp_path / "a.flac", samples, start_s=100.0)
     moment_s = quietest_moment(Sound.open(tmp_path / "a.flac"), 102.0, 109.0, 0)
     assert 106.05 <= moment_s <= 106.15

@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidassets.errors import ArtifactDamaged
-
 Pixels = NDArray[np.uint8]
 Colour = Literal["rgb", "gray"]
 
@@ -101,25 +99,3 @@ def unit_channels(squares: Pixels, colour: Colour = "rgb") -> NDArray[np.float32
         tall = cv2.cvtColor(tall, cv2.COLOR_BGR2RGB)
     channels = np.asarray(tall, np.uint8).reshape(n, side, side, 3).transpose(0, 3, 1, 2)
     return np.multiply(channels, np.float32(1 / 255), dtype=np.float32, order="C")
-
-
-def evaluation_transform(
-    crop: bytes | Pixels, colour: Colour = "rgb", target_px: int = TARGET_PX
-) -> NDArray[np.float32]:
-    """Return the input of a model for one crop, without rotation: float32 (3, target_px, target_px) in [0, 1].
-
-    Args:
-        crop: a JPEG, bytes or uint8 (size,); or BGR pixels, uint8 (height, width, 3). For a crop over 80 px the results
-            differ by a level or two, since the JPEG is decoded at a smaller size: use the form used in training.
-        colour: rgb, or gray repeated on three channels.
-        target_px: side of the result.
-
-    Raises:
-        ArtifactDamaged: the JPEG does not decode.
-    """
-    pixels = crop if isinstance(crop, np.ndarray) and crop.ndim == 3 else decode_crop(crop, target_px)
-    if pixels is None:
-        raise ArtifactDamaged(
-            "A crop does not decode as JPEG. Use only crops that the index does not exclude, or extract it again."
-        )
-    return unit_channels(small_square(pixels, target_px)[None], colour)[0]

@@ -12,7 +12,7 @@ from vidassets.spatter.classifier.consistency import (
     weakly_distorted,
 )
 from vidassets.spatter.classifier.lenet import LeNet
-from vidassets.spatter.dataset.transforms import evaluation_transform
+from vidassets_tests.spatter.crops_files import model_input
 from vidassets_tests.spatter.scored_builds import jpeg_of, spatter_picture
 
 
@@ -28,7 +28,7 @@ def spatter_crops(seed: int, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
     """Return crops of both flows alternately, and the flow of each."""
     rng = np.random.default_rng(seed)
     flows = np.arange(n_crops) % 2
-    crops = [evaluation_transform(jpeg_of(spatter_picture(rng, bool(flow)))) for flow in flows]
+    crops = [model_input(jpeg_of(spatter_picture(rng, bool(flow)))) for flow in flows]
     return np.stack(crops), flows.astype(np.int64)
 
 

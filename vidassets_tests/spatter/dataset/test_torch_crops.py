@@ -14,8 +14,7 @@ from vidassets.spatter.dataset.index import index_crops
 from vidassets.spatter.dataset.labels import BuildLabels
 from vidassets.spatter.dataset.splits import crops_of
 from vidassets.spatter.dataset.torch_crops import TorchCrops
-from vidassets.spatter.dataset.transforms import evaluation_transform
-from vidassets_tests.spatter.crops_files import build_crops, jpeg, jpegs
+from vidassets_tests.spatter.crops_files import build_crops, jpeg, jpegs, model_input
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_an_item_is_the_crop_as_it_is_judged_and_its_label(dataset, builds, inde
     assert len(crops) == 18
     for number, data in enumerate(stored(builds)):
         picture, label = crops[number]
-        assert np.array_equal(picture.numpy(), evaluation_transform(data))
+        assert np.array_equal(picture.numpy(), model_input(data))
         assert (
             label.item()
             == {"high": 1, "low": 0, "new": pytest.approx(float("nan"), nan_ok=True)}[index["build"][number]]
@@ -72,7 +71,7 @@ def test_an_item_is_the_crop_as_it_is_judged_and_its_label(dataset, builds, inde
 
 def test_gray_items_have_three_equal_channels(dataset, builds):
     picture, _ = dataset(colour="gray")[3]
-    assert np.array_equal(picture.numpy(), evaluation_transform(stored(builds)[3], colour="gray"))
+    assert np.array_equal(picture.numpy(), model_input(stored(builds)[3], colour="gray"))
     assert torch.equal(picture[0], picture[2])
 
 
@@ -149,7 +148,7 @@ def test_unpacked_crops_no_longer_need_the_crops_file(tmp_path, index):
     crops = TorchCrops(index.filter(build="low"), files={build.file: build.path}, unpack_in=tmp_path)
     crops.close()
     build.path.unlink()
-    assert np.array_equal(crops[7][0].numpy(), evaluation_transform(jpegs(10)[7]))
+    assert np.array_equal(crops[7][0].numpy(), model_input(jpegs(10)[7]))
     crops.close()
 
 

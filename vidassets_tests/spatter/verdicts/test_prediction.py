@@ -12,8 +12,8 @@ from onnx import load_model_from_string
 from vidassets.errors import ArtifactDamaged, DeviceUnavailable, InvalidSetting
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.dataset.stored_crops import StoredCrops
-from vidassets.spatter.dataset.transforms import evaluation_transform
 from vidassets.spatter.verdicts.prediction import CropClassifier, jpegs_in_order, predict_crops
+from vidassets_tests.spatter.crops_files import model_input
 from vidassets_tests.spatter.scored_builds import jpeg_of, spatter_picture
 
 
@@ -67,7 +67,7 @@ def test_a_classifier_trained_on_gray_gets_gray():
 def test_a_score_does_not_depend_on_the_batch(redness):
     rng = np.random.default_rng(0)
     jpegs = [jpeg_of(spatter_picture(rng, high_flow=bool(i % 2))) for i in range(23)]
-    expected = redness.score(np.stack([evaluation_transform(jpeg) for jpeg in jpegs])).logit
+    expected = redness.score(np.stack([model_input(jpeg) for jpeg in jpegs])).logit
     for batch_crops in (1, 7, 23, 100):
         table = predict_crops("b", jpegs, redness, batch_crops)
         assert np.allclose(table["probability"], 1 / (1 + np.exp(-expected)), atol=1e-6)

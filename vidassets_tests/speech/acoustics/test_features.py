@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidassets.errors import InvalidSetting
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.schemas import speech as speech_schemas
 from vidassets.speech.acoustics.features import LevelThresholds, measure_segments, measure_unit, measure_words
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, silence, syllables, times_s, tone, voice
 
 START_S = 5.0
@@ -33,7 +34,7 @@ def words_of(*spans: tuple[float, float], speakers: str | None = None) -> pl.Dat
 
 
 def sound_of(folder: Path, *parts: np.ndarray) -> Sound:
-    write_sound(folder / "sound.flac", np.concatenate(parts, axis=-1), START_S)
+    write_flac(folder / "sound.flac", np.concatenate(parts, axis=-1), START_S)
     return Sound.open(folder / "sound.flac")
 
 
@@ -201,7 +202,7 @@ def test_pauses_are_between_words_of_one_speaker(tmp_path):
 
 
 def test_a_speaker_with_a_channel_is_measured_there(tmp_path):
-    write_sound(tmp_path / "sound.flac", np.stack([tone(110), tone(330)]), START_S)
+    write_flac(tmp_path / "sound.flac", np.stack([tone(110), tone(330)]), START_S)
     sound = Sound.open(tmp_path / "sound.flac")
     words = words_of((0, 0.5), (0, 0.5), speakers="01")
     rows = acoustics(sound, words, channel_of_speaker={"S0": 0, "S1": 1})

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.schemas import speech as speech_schemas
 from vidassets.speech.acoustics.grid import measure_frames, measure_windows
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech.acoustics.acoustic_sounds import gliding, noise, silence, times_s, tone, voice
 
 NULL_IN_SILENCE = ["f0_hz", "harmonicity_db", "spectral_centroid_hz", "spectral_rolloff_hz", "spectral_bandwidth_hz"]
@@ -16,7 +17,7 @@ NULL_IN_SILENCE = ["f0_hz", "harmonicity_db", "spectral_centroid_hz", "spectral_
 
 def sound_of(folder: Path, samples: np.ndarray, start_s: float = 0.0) -> Sound:
     path = folder / "sound.flac"
-    write_sound(path, samples, start_s)
+    write_flac(path, samples, start_s)
     return Sound.open(path)
 
 

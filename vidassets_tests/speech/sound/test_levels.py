@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidassets.media.sound import Sound, write_sound
+from vidassets.media.sound import Sound
 from vidassets.speech.sound.extraction import extract_audio
 from vidassets.speech.sound.levels import measure_levels
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.media.sounds import framed, write_audio
 from vidassets_tests.media.videos import write_video
 
@@ -13,7 +14,7 @@ RATE_HZ = 16_000
 
 
 def levels_of(folder: Path, samples: np.ndarray) -> dict[str, float | None]:
-    write_sound(folder / "a.flac", samples.astype(np.float32))
+    write_flac(folder / "a.flac", samples.astype(np.float32))
     return measure_levels(Sound.open(folder / "a.flac"))
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from vidassets.errors import EmbeddingMismatch, SpeechError
-from vidassets.media.sound import SAMPLE_RATE_HZ, Sound, write_sound
+from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
 from vidassets.speech.speakers import voice_windows as module
 from vidassets.speech.speakers.voice_encoder import EMBEDDING_SIZE, mel_spectrogram
 from vidassets.speech.speakers.voice_windows import VoiceWindows, embed_samples, embed_windows, without_silence
+from vidassets_tests.media.flac import write_flac
 from vidassets_tests.speech.speakers.voices import activity, buzz
 
 
@@ -20,7 +21,7 @@ class BandShares:
 
 
 def sound(folder: Path, samples: np.ndarray, start_s: float = 0.0) -> Sound:
-    write_sound(folder / "clip.flac", samples, start_s)
+    write_flac(folder / "clip.flac", samples, start_s)
     return Sound.open(folder / "clip.flac")
 
 
