@@ -20,6 +20,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from vidassets.spatter.verdicts.verdict import shown_verdict
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "samples"))
 OVERLAP = 0.5
@@ -100,7 +102,7 @@ def builds_table(home: Path, videos: list[Path]) -> Table:
             f"{n_matched / max(1, len(events)):.4f}",
             parts.get(key) or "not labelled",
             f"{accuracy.item():.4f}" if len(accuracy) else "",
-            said["verdict"],
+            shown_verdict(said),
             filled_in("{probability:.3f} ({low:.3f} to {high:.3f})", said),
             filled_in("{stability_index:.2f} of {threshold:.2f}", drift),
             "ALARM" if drift["alarm"] else "",

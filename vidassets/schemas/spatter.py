@@ -48,8 +48,15 @@ class SpatterVerdicts(ClipTable):
     interval = dy.String(
         nullable=True, regex=r"^(layer bootstrap|wilson)$", description="method by which it was computed"
     )
-    verdict = dy.String(regex=r"^(low|high|undecided)$")
-    reason = dy.String(nullable=True, description="why the verdict is undecided")
+    verdict = dy.String(
+        regex=r"^(low|high|undecided)$", description="undecided if the classifier does not know crops like these"
+    )
+    trusted = dy.Bool(description="whether the crops are like the training data; false is a warning, see `reason`")
+    reason = dy.String(nullable=True, description="why the verdict is undecided or not trusted")
+
+    @dy.rule()
+    def distrust_has_a_reason(cls):  # noqa: D102, N805
+        return cls.reason.col.is_not_null() | (cls.trusted.col & (cls.verdict.col != "undecided"))
 
 
 class SpatterDrift(ClipTable):
@@ -62,7 +69,13 @@ class SpatterDrift(ClipTable):
     outlying_share = dy.Float64(
         nullable=True, min=0, max=1, description="crops at a greater distance than 99 % of the training crops"
     )
-    alarm = dy.Bool()
+    likeness = dy.String(
+        nullable=True,
+        regex=r"^(like|shifted|unlike)$",
+        description="like: as in training; shifted: stability_index above the threshold, but few crops outlying; "
+        "unlike: many crops outlying as well; null if no crop is scored",
+    )
+    alarm = dy.Bool(description="unlike: no verdict is given")
     detail = dy.String(description="the other columns as a sentence")
 
 

@@ -11,7 +11,8 @@ crops is high by chance: it follows chi-square with (bins - 1) degrees of freedo
 "Statistical properties of the population stability index", 2018). The threshold is therefore at least the 99.9th
 percentile of that distribution, and at least the index of any training build left out of the reference: builds differ,
 and a usual difference raises no alarm. The classifier also knows crops that are distributed differently within the
-range of its training data, so the alarm additionally requires outlying crops.
+range of its training data: such a build is `shifted`, and only a build with outlying crops as well is `unlike` the
+training data. A build with mostly outlying crops is `unlike` it whatever its index, since the usual index has no limit.
 """
 
 from dataclasses import dataclass, replace
@@ -33,10 +34,12 @@ OUTLYING_QUANTILE = 0.99
 # By definition 1 % of the training crops are outlying; usual builds of benchmarks/spatter_builds.py have up to 3 %.
 # Chosen here.
 MIN_OUTLYING_SHARE = 0.05
+MOSTLY_OUTLYING_SHARE = 0.5
 # Added to each count, since an empty bin would make the index infinite; as in Yurdakul's tables.
 PSEUDO_COUNT = 0.5
 # Minimum number of crops per class: with fewer the covariance is mostly noise. Chosen here.
 MIN_CROPS_A_CLASS = 20
+LIKENESS_WORDS = {"like": "like", "shifted": "within the range of, but distributed unlike", "unlike": "unlike"}
 FIELDS = ("means", "precision", "edges", "outlying", "n_crops", "usual_index", "model")
 
 
@@ -155,8 +158,8 @@ def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReferenc
         )
     row: dict[str, object] = {"clip": clip, "n_crops": len(scored)}
     if not len(scored):
-        row |= {"stability_index": None, "threshold": None, "outlying_share": None, "alarm": False}
-        row |= {"detail": "no scored crop, so nothing to compare"}
+        row |= dict.fromkeys(("stability_index", "threshold", "outlying_share", "likeness"))
+        row |= {"alarm": False, "detail": "no scored crop, so nothing to compare"}
     else:
         # Squared distance of each crop, float64 (N,), and their index against the class they resemble most.
         distances = reference.distances(embedding_matrix(scored))
@@ -164,18 +167,30 @@ def measure_drift(clip: str, predictions: pl.DataFrame, reference: DriftReferenc
         threshold = alarm_threshold(reference, nearest, len(scored))
         # The share of crops beyond the 99 % quantile of that class.
         share = float((distances > reference.outlying[nearest]).mean())
-        alarm = index > threshold and share >= MIN_OUTLYING_SHARE
-        row |= {"stability_index": index, "threshold": threshold, "outlying_share": share, "alarm": alarm}
+        likeness = _likeness(index > threshold, share)
+        row |= {"stability_index": index, "threshold": threshold, "outlying_share": share}
+        row |= {"likeness": likeness, "alarm": likeness == "unlike"}
         row["detail"] = (
-            f"{'unlike' if alarm else 'like'} the training data: stability index {index:.2f} "
+            f"{LIKENESS_WORDS[likeness]} the training data: stability index {index:.2f} "
             f"{'>' if index > threshold else '≤'} {threshold:.2f}, "
             f"{share:.0%} of {len(scored)} crops farther out than 99 % of training's"
         )
     return spatter_schemas.SpatterDrift.validate(pl.DataFrame([row]), cast=True)
 
 
+def _likeness(shifted: bool, outlying_share: float) -> str:
+    """Return how a build compares with the training data: like, shifted or unlike, see the module's head.
+
+    >>> _likeness(True, 0.01), _likeness(True, 0.2), _likeness(False, 0.9)
+    ('shifted', 'unlike', 'unlike')
+    """
+    if outlying_share >= (MIN_OUTLYING_SHARE if shifted else MOSTLY_OUTLYING_SHARE):
+        return "unlike"
+    return "shifted" if shifted else "like"
+
+
 def alarm_threshold(reference: DriftReference, nearest: int, n_crops: int) -> float:
-    """Return the index above which a build of this many crops is unlike the training data, see the module's head.
+    """Return the index above which a build of this many crops differs from the training data, see the module's head.
 
     Args:
         reference: of the classifier.

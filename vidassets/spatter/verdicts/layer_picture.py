@@ -1,13 +1,16 @@
 """Draw the probability of high gas flow over the layers of a build."""
 
 from io import BytesIO
+from textwrap import fill
 
 import numpy as np
 import polars as pl
 
 from vidassets.errors import SchemaViolation
+from vidassets.spatter.verdicts.verdict import shown_verdict
 
 WIDTH_PX, HEIGHT_PX, DPI = 900, 320, 100
+REASON_CHARS = 140  # of a line at font size 8
 COLOURS = {"low": "tab:red", "high": "tab:green", "undecided": "tab:gray"}
 
 
@@ -49,10 +52,11 @@ def layer_picture(layers: pl.DataFrame, verdict: pl.DataFrame, threshold: float 
         if crowded:
             axes.fill_between(layer, layers["low"], layers["high"], color="tab:blue", alpha=0.15, linewidth=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("layer", fontsize=8)
+    doubt = "" if build["probability"] is None or not build["reason"] else f"\n{fill(build['reason'], REASON_CHARS)}"
+    axes.set_xlabel(f"layer{doubt}", fontsize=8)
     axes.set_ylabel("P(high gas flow)", fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.set_title(f"{build['clip']}: {build['verdict']} gas flow", fontsize=10, loc="left")
+    axes.set_title(f"{build['clip']}: {shown_verdict(build)} gas flow", fontsize=10, loc="left")
     axes.set_title(_numbers(build), fontsize=8, loc="right", color="0.4")
     png = BytesIO()
     figure.savefig(png, format="png", pil_kwargs={"optimize": True})

@@ -11,10 +11,14 @@ hundred. The interval of a build therefore treats layers as the sampled units:
 
 A probability varies less around its mean than the yes-or-no outcomes that Wilson's interval assumes, so this interval
 is rather too wide than too narrow.
+
+A probability means nothing on crops that the classifier does not know: a build that is unlike the training data stays
+undecided, and the verdict on a build whose crops are shifted against it is not trusted, see `drift`.
 """
 
+from collections.abc import Mapping
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -79,6 +83,7 @@ def judge_build(
     clip: str,
     predictions: pl.DataFrame,
     events: pl.DataFrame,
+    drift: pl.DataFrame,
     threshold: float = 0.5,
     confidence: float = 0.95,
     min_crops: int = MIN_CROPS,
@@ -90,6 +95,7 @@ def judge_build(
         clip: partition key.
         predictions: rows of `spatter_schemas.SpatterPredictions` of this build.
         events: rows of `spatter_schemas.SpatterEvents` of the same build.
+        drift: the row of `spatter_schemas.SpatterDrift` of the same build.
         threshold: of the probability, within (0, 1).
         confidence: level of the interval, within (0, 1).
         min_crops: a build with fewer scored crops stays undecided.
@@ -118,7 +124,7 @@ def judge_build(
     word, reason = _decide(len(scored), interval, threshold, min_crops)
     if interval is not None and word == "undecided" and row["n_layers"] == 1:
         reason = f"{reason}; all crops are of one layer: is `layer_gap_frames` right for this recording?"
-    row |= {"verdict": word, "reason": reason}
+    row |= _distrusted(word, reason, **drift.select("likeness", "detail").row(0, named=True))
     return spatter_schemas.SpatterVerdicts.validate(pl.DataFrame([row]), cast=True)
 
 
@@ -199,6 +205,29 @@ def _decide(n_crops: int, interval: Interval | None, threshold: float, min_crops
     if interval.high < threshold:
         return "low", None
     return "undecided", f"the interval {interval.low:.2f} to {interval.high:.2f} holds the threshold {threshold:g}"
+
+
+def _distrusted(word: str, reason: str | None, likeness: str | None, detail: str) -> dict[str, object]:
+    """Return verdict, trusted and reason, given how the crops compare with the training data.
+
+    >>> _distrusted("low", None, "unlike", "unlike the training data")
+    {'verdict': 'undecided', 'trusted': False, 'reason': 'by its probability low, but unlike the training data'}
+    """
+    if likeness in (None, "like"):
+        return {"verdict": word, "trusted": likeness == "like", "reason": reason}
+    if likeness == "unlike" and word != "undecided":
+        return {"verdict": "undecided", "trusted": False, "reason": f"by its probability {word}, but {detail}"}
+    return {"verdict": word, "trusted": False, "reason": "; ".join(filter(None, [reason, detail]))}
+
+
+def shown_verdict(row: Mapping[str, Any]) -> str:
+    """Return the verdict of a row of `spatter_schemas.SpatterVerdicts` as people see it: marked if it is not trusted.
+
+    >>> shown_verdict({"verdict": "high", "trusted": False})
+    'high (not trusted)'
+    """
+    doubtful = row["verdict"] != "undecided" and not row["trusted"]
+    return f"{row['verdict']} (not trusted)" if doubtful else row["verdict"]
 
 
 def _z(confidence: float) -> float:

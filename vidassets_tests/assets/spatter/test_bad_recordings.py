@@ -22,6 +22,23 @@ def test_every_recording_that_can_be_opened_ends_with_a_verdict(learned: Learned
     assert build in learned.builds.table("spatter_verdicts")["clip"].to_list()
 
 
+def test_distrust_of_a_verdict_is_in_its_table_its_csv_its_page_and_its_line(learned: Learned):
+    builds = learned.builds
+    table = builds.table("spatter_verdicts")
+    exported, page = builds.blob("spatter_verdicts_csv", "csv").decode(), builds.figures("spatter_verdicts")["preview"]
+    compared = {build: builds.table("spatter_drift", build).row(0, named=True) for build in DONE}
+    doubtful = [build for build in DONE if compared[build]["likeness"] in ("shifted", "unlike")]
+    assert {"gray"} <= set(doubtful)
+    for build in doubtful:
+        [row] = table.filter(clip=build).to_dicts()
+        figures, detail = builds.figures("spatter_verdict", build), compared[build]["detail"]
+        assert not row["trusted"]
+        assert row["verdict"] == "undecided" or compared[build]["likeness"] == "shifted"
+        for shown in (row["reason"], exported, page, figures["reason"], figures["result"]):
+            assert detail in shown
+        assert figures["verdict"] == "undecided" or figures["verdict"].endswith("(not trusted)")
+
+
 @pytest.mark.parametrize("build", EMPTY)
 def test_a_recording_without_spatter_has_artifacts_that_are_empty_and_whole(learned: Learned, build: str):
     store, builds = learned.builds.store, learned.builds

@@ -172,7 +172,7 @@ def test_a_build_whose_sidecar_is_refused_is_left_out_though_a_table_labels_it(c
 def test_of_a_batch_with_spoilt_crops_the_other_builds_predictions_are_made(crops: Builds):
     crops.store.write_bytes("spatter_classifier", ALL, "onnx", onnx_of(Redness()))
     damaged(crops)
-    assert not crops.launch("spatter_predictions,spatter_verdict", ("a", "c")).is_success
-    assert [crops.made("spatter_verdict", build) is not None for build in "abc"] == [True, False, True]
+    assert not crops.launch("spatter_predictions", ("a", "c")).is_success
+    assert [crops.made("spatter_predictions", build) is not None for build in "abc"] == [True, False, True]
     [record] = crops.instance.fetch_observations(dg.AssetKey("spatter_predictions"), limit=9).records
     assert record.partition_key == "b"

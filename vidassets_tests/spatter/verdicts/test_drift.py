@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,25 @@ def test_a_build_that_differs_no_more_than_training_builds_do_raises_no_alarm():
     assert not drift_of(build, broad)["alarm"]
 
 
+def test_a_build_of_known_crops_in_another_distribution_is_shifted_and_its_text_says_so():
+    rng = np.random.default_rng(10)
+    reference, crops = reference_of(rng), crops_of(rng, 0, 3000)
+    nearer = crops[reference.distances(crops) < np.median(reference.edges[0])]
+    row = drift_of(nearer, reference)
+    assert row["stability_index"] > row["threshold"]
+    assert row["outlying_share"] == 0
+    assert (row["likeness"], row["alarm"]) == ("shifted", False)
+    assert row["detail"].startswith("within the range of, but distributed unlike the training data")
+
+
+def test_a_build_of_outlying_crops_is_unlike_training_however_much_training_builds_differ():
+    rng = np.random.default_rng(11)
+    reference = replace(reference_of(rng), usual_index=99.0)
+    row = drift_of(crops_of(rng, 0, 800, shift=8.0), reference)
+    assert row["stability_index"] < row["threshold"]
+    assert (row["likeness"], row["alarm"]) == ("unlike", True)
+
+
 def test_few_crops_need_a_higher_index_to_raise_the_alarm():
     reference = reference_of(np.random.default_rng(4))
     assert alarm_threshold(reference, 0, 10) > 2 * SHIFTED_INDEX
@@ -94,7 +115,8 @@ def test_a_direction_that_is_constant_in_training_raises_no_alarm_by_itself():
 def test_a_build_without_scored_crops_has_nothing_to_compare():
     table = measure_drift("b", predictions_of("b", [None, None]), reference_of(np.random.default_rng(7)))
     spatter_schemas.SpatterDrift.validate(table)
-    assert table.row(0, named=True)["detail"] == "no scored crop, so nothing to compare"
+    assert (table["likeness"].item(), table["alarm"].item()) == (None, False)
+    assert table["detail"].item() == "no scored crop, so nothing to compare"
 
 
 def test_a_reference_is_the_same_after_it_was_stored():

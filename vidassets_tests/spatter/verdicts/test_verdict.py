@@ -14,6 +14,10 @@ def build(probability: list[float | None], layers: list[int]) -> tuple[pl.DataFr
     return predictions_of("b", probability), events_of("b", layers)
 
 
+def drift(likeness: str | None = "like", detail: str = "as measured") -> pl.DataFrame:
+    return pl.DataFrame([{"likeness": likeness, "detail": detail}])
+
+
 @pytest.mark.parametrize(
     ("probability", "layers", "word", "reason"),
     [
@@ -26,16 +30,38 @@ def build(probability: list[float | None], layers: list[int]) -> tuple[pl.DataFr
     ],
 )
 def test_a_verdict_is_given_if_the_whole_interval_is_beyond_the_threshold(probability, layers, word, reason):
-    row = judge_build("b", *build(probability, layers)).row(0, named=True)
+    row = judge_build("b", *build(probability, layers), drift()).row(0, named=True)
     assert row["verdict"] == word
     assert (row["reason"] or "").startswith(reason or "")
     assert (row["reason"] is None) == (reason is None)
 
 
 def test_a_verdict_counts_crops_and_layers():
-    row = judge_build("b", *build([0.9, None, 0.8, 0.7], [0, 0, 1, 2])).row(0, named=True)
+    row = judge_build("b", *build([0.9, None, 0.8, 0.7], [0, 0, 1, 2]), drift()).row(0, named=True)
     assert (row["n_crops"], row["n_excluded"], row["n_layers"]) == (3, 1, 3)
     assert row["probability"] == pytest.approx(0.8)
+
+
+LOW = build([0.03] * 64, [i // 16 for i in range(64)])
+MIXED = build([0.9, 0.2] * 20, [i // 10 for i in range(40)])
+
+
+@pytest.mark.parametrize(
+    ("tables", "likeness", "word", "trusted", "reason"),
+    [
+        pytest.param(LOW, "like", "low", True, None, id="like training"),
+        pytest.param(LOW, "shifted", "low", False, "as measured", id="shifted"),
+        pytest.param(LOW, "unlike", "undecided", False, "by its probability low, but as measured", id="unlike"),
+        pytest.param(MIXED, "unlike", "undecided", False, "holds the threshold 0.5; as measured", id="both"),
+        pytest.param(build([], []), None, "undecided", False, "no scored crop", id="no crop"),
+    ],
+)
+def test_a_verdict_carries_how_far_it_can_be_trusted(
+    tables: tuple[pl.DataFrame, pl.DataFrame], likeness, word, trusted, reason
+):
+    row = judge_build("b", *tables, drift(likeness)).row(0, named=True)
+    assert (row["verdict"], row["trusted"]) == (word, trusted)
+    assert row["reason"] == reason or row["reason"].endswith(reason)
 
 
 def test_layers_have_their_own_mean_and_times():
@@ -88,18 +114,19 @@ def test_the_same_seed_gives_the_same_interval():
 def test_predictions_of_other_crops_are_refused():
     predictions, _ = build([0.5] * 4, [0] * 4)
     with pytest.raises(SchemaViolation, match=r"4 predictions and 3 events .* --force"):
-        judge_build("b", predictions, events_of("b", [0] * 3))
+        judge_build("b", predictions, events_of("b", [0] * 3), drift())
 
 
 @pytest.mark.parametrize("setting", [{"threshold": 1.0}, {"confidence": 0.0}])
 def test_an_invalid_setting_is_refused(setting):
     with pytest.raises(InvalidSetting, match=next(iter(setting))):
-        judge_build("b", *build([0.5] * 20, [0] * 20), **setting)
+        judge_build("b", *build([0.5] * 20, [0] * 20), drift(), **setting)
 
 
+@pytest.mark.parametrize("likeness", ["like", "unlike"])
 @pytest.mark.parametrize("n_layers", [0, 1, 30, 400])
-def test_the_picture_of_a_build_is_a_small_png_of_900_by_320(n_layers):
+def test_the_picture_of_a_build_is_a_small_png_of_900_by_320(n_layers, likeness):
     tables = build([0.8] * (5 * n_layers), [i // 5 for i in range(5 * n_layers)])
-    png = layer_picture(layer_probabilities(*tables), judge_build("b", *tables))
+    png = layer_picture(layer_probabilities(*tables), judge_build("b", *tables, drift(likeness, "unlike " * 40)))
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (320, 900, 3)
     assert len(png) < 150_000
