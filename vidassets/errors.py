@@ -17,6 +17,10 @@ class SourceUnreadable(SourceError):
     """The file exists and cannot be read: no permission, a directory, a device."""
 
 
+class SourceChanged(SourceError):
+    """The file was replaced or written to while it was read, or since its facts were measured."""
+
+
 class KeyCollision(SourceError):
     """Two videos would have the same partition key."""
 

@@ -67,6 +67,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _made_files_are_complete() -> Iterator[None]:
+    """Register files without waiting whether somebody still writes to them: the tests have just made them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidassets.sources.settled.QUIET_S", 0.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_engine_per_database() -> Iterator[None]:
     """Keep the SQLAlchemy engine of a database file.
 

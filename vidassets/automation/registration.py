@@ -15,6 +15,9 @@ from vidassets.sources.recheck import recheck_sources
 from vidassets.sources.source import Source
 from vidassets.storage.store import ArtifactStore
 
+# Chosen here: a transaction for each key would be slow, and an interrupted registration keeps what was done before.
+VIDEOS_AT_ONCE = 100
+
 
 @dataclass
 class Registration:
@@ -31,40 +34,51 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
     """Make every video a partition of the sets of its kind, and record where it is stored.
 
     Registering again changes nothing; a replaced or moved file is recorded again. A video is refused if its key belongs
-    to another one that still exists. The location is written first, then the partition, then the event, so that a
+    to another one that still exists. The locations are written first, then the partitions, then the events, so that a
     later registration completes one that was interrupted.
     """
     result, found = Registration(), list(found)
     registered = {name: set(instance.get_dynamic_partitions(name)) for name in _all_set_names()}
     recorded = latest(instance, dg.AssetKey(SOURCE_VIDEO.name), [source.key for source in found])
-    for source in found:
-        old = read_source(store, source.key)
-        if old is not None and old.uri != source.uri and recheck_sources([old])[old.key] is not None:
-            result.refused[source.uri] = (
-                f"{source.uri} and {old.uri} would both have the key {source.key}. "
-                f"Rename one, or remove the other first: `vidassets remove {source.key}`."
-            )
-            continue
-        known = all(source.key in registered[name] for name in set_names(source.kind)) and source.key in recorded
-        if old == source and known and recorded[source.key].data_version == data_version(source):
-            result.unchanged.append(source.key)
-            continue
-        store.write_bytes(SOURCE_VIDEO.name, source.key, SOURCE_VIDEO.extension, source.to_json().encode())
+    for first in range(0, len(found), VIDEOS_AT_ONCE):
+        changed: list[Source] = []
+        for source in found[first : first + VIDEOS_AT_ONCE]:
+            old = read_source(store, source.key)
+            if old is not None and old.uri != source.uri and recheck_sources([old])[old.key] is not None:
+                result.refused[source.uri] = (
+                    f"{source.uri} and {old.uri} would both have the key {source.key}. "
+                    f"Rename one, or remove the other first: `vidassets remove {source.key}`."
+                )
+                continue
+            known = all(source.key in registered[name] for name in set_names(source.kind)) and source.key in recorded
+            if old == source and known and recorded[source.key].data_version == data_version(source):
+                result.unchanged.append(source.key)
+                continue
+            store.write_bytes(SOURCE_VIDEO.name, source.key, SOURCE_VIDEO.extension, source.to_json().encode())
+            changed.append(source)
+            if old is None or not known:
+                result.added.append(source.key)
+            elif old.uri != source.uri and old.fingerprint == source.fingerprint:
+                result.moved.append(source.key)
+            else:
+                result.replaced.append(source.key)
         for name, keys in registered.items():
-            if name in set_names(source.kind) and source.key not in keys:
-                instance.add_dynamic_partitions(name, [source.key])
-                keys.add(source.key)
-            elif name not in set_names(source.kind) and source.key in keys:
-                instance.delete_dynamic_partition(name, source.key)
-                keys.discard(source.key)
-        _record(instance, source)
-        if old is None or not known:
-            result.added.append(source.key)
-        elif old.uri != source.uri and old.fingerprint == source.fingerprint:
-            result.moved.append(source.key)
-        else:
-            result.replaced.append(source.key)
+            _set_partitions(instance, name, keys, changed)
+        for source in changed:
+            _record(instance, source)
     return result
+
+
+def _set_partitions(instance: dg.DagsterInstance, name: str, keys: set[str], changed: list[Source]) -> None:
+    """Add the videos that belong to a partition set, and remove those that no longer do; `keys` are those in it."""
+    new = [source.key for source in changed if name in set_names(source.kind) and source.key not in keys]
+    if new:
+        instance.add_dynamic_partitions(name, new)
+        keys.update(new)
+    for source in changed:
+        if name not in set_names(source.kind) and source.key in keys:
+            instance.delete_dynamic_partition(name, source.key)
+            keys.discard(source.key)
 
 
 def refresh(instance: dg.DagsterInstance, store: ArtifactStore) -> dict[str, str]:

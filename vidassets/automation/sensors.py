@@ -80,11 +80,12 @@ def new_videos_sensor(watch: str | None) -> dg.SensorDefinition:
     )
     def new_videos(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from vidassets.sources.find import find_videos
+        from vidassets.sources.settled import without_unsettled
 
         store, lines = context.resources.store.open(), []
         for kind, location in watched(watch or ""):
             try:
-                found = find_videos(location, kind)
+                found = without_unsettled(find_videos(location, kind))
                 result = register(context.instance, store, found.sources)
             except VidassetsError as error:
                 context.log.error(f"{location}: {error}")

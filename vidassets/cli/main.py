@@ -98,10 +98,11 @@ def _registered(deployment: "Deployment", paths: Sequence[str], kind: Kind) -> "
     """Register all videos of these places."""
     from vidassets.automation.registration import Registration, register
     from vidassets.sources.find import find_videos
+    from vidassets.sources.settled import without_unsettled
 
     total = Registration()
     # All places are read before any video is registered: a misspelt path leaves nothing half done.
-    for found in [find_videos(path, kind.value) for path in paths]:
+    for found in [without_unsettled(find_videos(path, kind.value)) for path in paths]:
         result = register(deployment.instance, deployment.store, found.sources)
         total.refused |= {video.uri: video.reason for video in found.refused} | result.refused
         for name in ("added", "replaced", "moved", "unchanged"):

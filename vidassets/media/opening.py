@@ -70,7 +70,7 @@ class RangeFile:
         try:
             return self._file.read(n_bytes)
         except Exception as error:
-            raise _remote_failure(self.name, error) from error
+            raise remote_failure(self.name, error) from error
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Change the current position, without reading."""
@@ -107,11 +107,11 @@ def open_bytes(uri: str, storage_options: StorageOptions | None = None) -> Itera
                     f"{uri}: the server supports no range requests. Download the file and use the copy."
                 )
         except Exception as error:
-            raise _remote_failure(uri, error) from error
+            raise remote_failure(uri, error) from error
         yield RangeFile(uri, remote)
 
 
-def _remote_failure(uri: str, error: Exception) -> VidassetsError:
+def remote_failure(uri: str, error: Exception) -> VidassetsError:
     """Return our own error for an error of a remote file system."""
     if isinstance(error, VidassetsError):
         return error

@@ -25,6 +25,10 @@ class RawClip(ClipTable):
     content_hash = dy.String(
         regex=r"^(sha256|etag):.+$", description="sha256 of the bytes, or the etag of a remote object"
     )
+    fingerprint = dy.String(
+        description="which version of the file these facts describe: its modification time and size, or its etag and "
+        "size; of a tar's member also its place in the tar"
+    )
     container = dy.String(description="name of ffmpeg's demuxer")
     duration_s = dy.Float64(min=0, description="from the first presentation time to the end of the last frame")
     header_duration_s = dy.Float64(nullable=True, description="duration stated in the container's header; may be wrong")

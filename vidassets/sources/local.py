@@ -5,6 +5,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from vidassets.errors import SourceError, SourceMissing, SourceUnreadable
+from vidassets.fingerprints import of_local_file
 from vidassets.sources.listed_file import SIDECAR_EXTENSION, VIDEO_EXTENSIONS, ListedFile, is_relevant
 from vidassets.sources.source import Refused
 
@@ -63,9 +64,7 @@ def _entry(path: Path, root: Path) -> ListedFile | Refused:
         return _refused(path, SourceMissing, "a link to a file that does not exist. Fix or remove the link.")
     except OSError as error:
         return _refused(path, SourceUnreadable, f"{error.strerror}. Give this user permission to read it.")
-    return ListedFile(
-        path.relative_to(root).as_posix(), str(path), found.st_size, f"mtime_ns:{found.st_mtime_ns}-{found.st_size}"
-    )
+    return ListedFile(path.relative_to(root).as_posix(), str(path), found.st_size, of_local_file(found))
 
 
 def _refused(path: Path, error: type[SourceError], why: str) -> Refused:

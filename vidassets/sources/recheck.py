@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from vidassets.errors import SourceMissing, SourceUnreadable
+from vidassets.fingerprints import current_fingerprint, is_member_of
+from vidassets.remote_files import holder_of
 from vidassets.sources.find import find_videos
 from vidassets.sources.source import Source
 
@@ -20,6 +22,9 @@ def recheck_sources(sources: Iterable[Source]) -> dict[str, Source | None]:
         by_place[_place(source.uri)].append(source)
     now: dict[str, Source | None] = {}
     for place, known in by_place.items():
+        if _is_same_tar(place, known):
+            now |= {source.key: source for source in known}
+            continue
         try:
             found = find_videos(place, known[0].kind)
         except SourceMissing:
@@ -39,6 +44,17 @@ def recheck_sources(sources: Iterable[Source]) -> dict[str, Source | None]:
     return now
 
 
+def _is_same_tar(place: str, known: list[Source]) -> bool:
+    """Return whether these are members of a tar that was not replaced. Its headers need not be read again then."""
+    if not known[0].uri.startswith("tar://"):
+        return False
+    try:
+        tar = current_fingerprint(place)
+    except (OSError, ValueError, ImportError):
+        return False  # listing it below finds out why
+    return all(is_member_of(tar, source.fingerprint) for source in known)
+
+
 def _place(uri: str) -> str:
     """Return the tar of a member; any other uri unchanged."""
-    return uri.rpartition("::")[2].removeprefix("file://") if uri.startswith("tar://") else uri
+    return holder_of(uri).removeprefix("file://") if uri.startswith("tar://") else uri

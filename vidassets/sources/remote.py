@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from fsspec.core import url_to_fs
 
 from vidassets.errors import SourceMissing, SourceUnreadable
+from vidassets.fingerprints import of_object
 from vidassets.remote_files import StorageOptions, open_url
 from vidassets.sources.listed_file import SIDECAR_EXTENSION, ListedFile, is_relevant
 
@@ -44,7 +45,9 @@ def _list_s3(url: str, options: StorageOptions) -> Iterator[ListedFile]:
 
 def _list_fsspec(url: str, options: StorageOptions) -> Iterator[ListedFile]:
     filesystem, path = url_to_fs(url, **options)
-    found = filesystem.find(path, detail=True)
+    # A web server has no folders: listing the URL of a file would download it, to search it for links.
+    is_file = url.startswith("http") and is_relevant(PurePosixPath(path).name)
+    found = {path: filesystem.info(path)} if is_file else filesystem.find(path, detail=True)
     if list(found) == [path]:
         sidecar = str(PurePosixPath(path).with_suffix(SIDECAR_EXTENSION))
         found |= {sidecar: filesystem.info(sidecar)} if filesystem.exists(sidecar) else {}
@@ -61,7 +64,7 @@ def _fingerprint(url: str, etag: str | None, size_bytes: Any) -> str:
         raise SourceUnreadable(
             f"{url}: the server gives no etag, so a replaced video could not be detected. Serve it from S3, or copy it."
         )
-    return f"etag:{etag.strip(chr(34))}-{size_bytes}"
+    return of_object(etag, size_bytes)
 
 
 @contextmanager

@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vidassets.errors import SidecarError, SourceError
-from vidassets.sources.remote import open_source
+from vidassets.fingerprints import current_fingerprint, located
+from vidassets.sources.remote import open_source, remote_errors
 
 MAX_SIDECAR_BYTES = 1_000_000
 MAX_SIDECAR_DEPTH = 20
 
 
-def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None) -> dict[str, Any] | None:
+def read_sidecar(
+    uri: str | None, storage_options: dict[str, Any] | None = None, fingerprint: str | None = None
+) -> dict[str, Any] | None:
     """Return the JSON object of a sidecar; None for a video without one (uri None).
+
+    Args:
+        uri: of the sidecar.
+        storage_options: of a URL, see `remote_files`.
+        fingerprint: of the sidecar when it was found. In a tar that was not replaced since, it is found without
+            reading the headers.
 
     Raises:
         SidecarError: it is missing, not a file, over 1 MB, nested deeper than 20 levels, not UTF-8, not a JSON object,
@@ -22,7 +31,9 @@ def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None)
     if uri is None:
         return None
     try:
-        document = json.loads(_text(uri, storage_options or {}), parse_constant=_refuse, parse_float=_finite)
+        document = json.loads(
+            _text(uri, storage_options or {}, fingerprint), parse_constant=_refuse, parse_float=_finite
+        )
         # Escapes can spell half of a surrogate pair, which cannot be encoded as UTF-8.
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
@@ -36,12 +47,14 @@ def read_sidecar(uri: str | None, storage_options: dict[str, Any] | None = None)
     return document
 
 
-def _text(uri: str, options: dict[str, Any]) -> str:
+def _text(uri: str, options: dict[str, Any], fingerprint: str | None) -> str:
     # Opening a pipe would block until something writes to it.
     if "://" not in uri and not Path(uri).is_file():
         raise _error(uri, "is gone, or no file")
     try:
-        with open_source(uri, options) as file:
+        with remote_errors(uri):
+            placed = located(uri, current_fingerprint(uri, options, fingerprint)) if uri.startswith("tar://") else uri
+        with open_source(placed, options) as file:
             data = file.read(MAX_SIDECAR_BYTES + 1)
     except SourceError as error:
         raise _error(uri, f"cannot be read ({error})") from error

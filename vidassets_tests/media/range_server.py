@@ -8,15 +8,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class RangeServer(ThreadingHTTPServer):
-    """Serves `content` at /video.mp4."""
+    """Serves `content` with `etag` at the path /`name`."""
 
     daemon_threads = True
 
-    def __init__(self, content: bytes, *, knows_ranges: bool = True) -> None:
+    def __init__(self, content: bytes, *, knows_ranges: bool = True, name: str = "video.mp4") -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.content, self.knows_ranges, self.n_sent = content, knows_ranges, 0
         self.breaks_after_bytes: int | None = None
-        self.url = f"http://127.0.0.1:{self.server_port}/video.mp4"
+        self.path, self.etag = f"/{name}", "abc-1"
+        self.url = f"http://127.0.0.1:{self.server_port}{self.path}"
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -34,7 +35,7 @@ class _Answer(BaseHTTPRequestHandler):
         if self.path == "/forbidden.mp4":
             self.send_error(403)
             return
-        if self.path != "/video.mp4":
+        if self.path != server.path:
             self.send_error(404)
             return
         if server.breaks_after_bytes is not None and server.n_sent >= server.breaks_after_bytes:
@@ -46,7 +47,7 @@ class _Answer(BaseHTTPRequestHandler):
         )
         body = server.content[first : last + 1]
         self.send_response(206 if found else 200)
-        self.send_header("ETag", '"abc-1"')
+        self.send_header("ETag", f'"{server.etag}"')
         self.send_header("Content-Length", str(len(body)))
         if server.knows_ranges:
             self.send_header("Accept-Ranges", "bytes")
@@ -62,9 +63,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(content: bytes, *, knows_ranges: bool = True) -> Iterator[RangeServer]:
+def serving(content: bytes, *, knows_ranges: bool = True, name: str = "video.mp4") -> Iterator[RangeServer]:
     """A running server, stopped on leaving."""
-    with RangeServer(content, knows_ranges=knows_ranges) as server:
+    with RangeServer(content, knows_ranges=knows_ranges, name=name) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

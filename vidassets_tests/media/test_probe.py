@@ -32,7 +32,8 @@ def test_a_healthy_video_has_the_expected_facts(tmp_path):
 
 def test_a_probe_is_a_row_of_raw_clip(tmp_path):
     row = probe(str(write_video(tmp_path / "a.mp4", with_audio=True))).to_row()
-    row |= {"clip": "a", "uri": "/a.mp4", "kind": "clip", "content_hash": "sha256:00", "sidecar_json": None}
+    row |= {"clip": "a", "uri": "/a.mp4", "kind": "clip", "content_hash": "sha256:00", "fingerprint": "etag:0-1"}
+    row |= {"sidecar_json": None}
     assert set(row) == set(RawClip.column_names())
     empty = RawClip.create_empty()
     RawClip.validate(pl.DataFrame([row], schema=empty.schema))

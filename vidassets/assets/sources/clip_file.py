@@ -1,10 +1,13 @@
 """A clip's video as assets see it: its `raw_clip` row and its decoded pictures."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+
+from vidassets.errors import SourceChanged
 
 if TYPE_CHECKING:
     from vidassets.media.pictures import Picture
@@ -13,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClipFile:
-    """A clip's `raw_clip` row, with methods that decode its pictures on demand."""
+    """A clip's `raw_clip` row, with methods that decode its pictures on demand.
+
+    What is decoded is of the content that the row describes: if the file was replaced, `SourceChanged` is raised.
+    """
 
     clip: str
     uri: str
@@ -32,19 +38,43 @@ class ClipFile:
         """Return the time at which the last frame ends."""
         return self.first_pts_s + self.duration_s
 
+    @contextmanager
+    def opened(self) -> Iterator[str]:
+        """Yield the path or URL to read the file from; its content is checked before and after the block.
+
+        Raises:
+            SourceChanged: it is not the content that `raw_clip` describes.
+            SourceMissing, SourceUnreadable: the file cannot be reached.
+        """
+        from vidassets.fingerprints import located
+        from vidassets.media.hashing import content_hash, unchanging
+
+        recorded = self.row["fingerprint"]
+        with unchanging(self.uri, known=recorded) as fingerprint:
+            uri = located(self.uri, fingerprint)
+            # A file that was only copied or touched has the same content.
+            if fingerprint != recorded and content_hash(uri) != self.row["content_hash"]:
+                raise SourceChanged(
+                    f"{self.uri}: is not the file that `raw_clip` describes: it was replaced, or is still being "
+                    "written. Run again once it is complete: `vidassets run`."
+                )
+            yield uri
+
     def pictures_at(
         self, times_s: Iterable[float], on_problem: "Callable[[Problem], None]", max_side_px: int | None = None
     ) -> "Iterator[Picture]":
         """Yield the RGB picture on screen at each of these times; see `media.frames.frames_at`."""
         from vidassets.media.frames import frames_at
 
-        return frames_at(self.uri, list(times_s), max_side_px=max_side_px, on_problem=on_problem)
+        with self.opened() as uri:
+            yield from frames_at(uri, list(times_s), max_side_px=max_side_px, on_problem=on_problem)
 
     def every_picture(self, size: tuple[int, int], on_problem: "Callable[[Problem], None]") -> "Iterator[Picture]":
         """Yield every frame in presentation order, RGB, scaled to (width, height)."""
         from vidassets.media.frames import every_frame
 
-        return every_frame(self.uri, size=size, on_problem=on_problem)
+        with self.opened() as uri:
+            yield from every_frame(uri, size=size, on_problem=on_problem)
 
 
 def problem_lines(problems: "Iterable[Problem]") -> str:

@@ -91,7 +91,7 @@ def _facts(artifact: pl.DataFrame) -> str:
 @clip_asset(
     group="sources",
     kinds={"parquet", "ffmpeg"},
-    version="1",
+    version="2",
     schema=clip_schemas.RawClip,
     checks=CHECKS,
     preview=_facts,
@@ -99,21 +99,26 @@ def _facts(artifact: pl.DataFrame) -> str:
 def raw_clip(clip: str, source_video: Source) -> AssetResult:
     """One row of facts about a video: path, hash, measured duration, streams, rotation, problems, sidecar.
 
-    The file itself is not copied. The data version is the hash of the file's content and of the sidecar's
+    The file itself is not copied. All facts are of the same content: a file that changes while it is read fails with
+    that reason, and the next run reads it again. The data version is the hash of the content and of the sidecar's
     `extraction` settings: replacing the file makes every downstream asset stale; moving it, or changing another field
     of the sidecar, does not.
     """
-    from vidassets.media.hashing import content_hash
+    from vidassets.fingerprints import located
+    from vidassets.media.hashing import content_hash, unchanging
     from vidassets.media.probe import probe
 
-    found = probe(source_video.uri)
+    with unchanging(source_video.uri, known=source_video.fingerprint) as fingerprint:
+        uri = located(source_video.uri, fingerprint)
+        found, content = probe(uri), content_hash(uri)
     problems = [{"code": problem.code, "detail": problem.detail} for problem in found.problems]
     sidecar = _sidecar(source_video, problems)
     row: dict[str, Any] = found.to_row() | {
         "clip": clip,
         "uri": source_video.uri,
         "kind": source_video.kind,
-        "content_hash": content_hash(source_video.uri),
+        "content_hash": content,
+        "fingerprint": fingerprint,
         "problems": problems,
         "sidecar_json": None if sidecar is None else json.dumps(sidecar, ensure_ascii=False),
     }
@@ -134,7 +139,7 @@ def _sidecar(source: Source, problems: list[dict[str, str]]) -> dict[str, Any] |
     if source.sidecar_uri is None:
         return None
     try:
-        return read_sidecar(source.sidecar_uri)
+        return read_sidecar(source.sidecar_uri, fingerprint=source.sidecar_fingerprint)
     except SidecarError as error:
         problems.append({"code": SIDECAR_REFUSED, "detail": str(error)})
         return None

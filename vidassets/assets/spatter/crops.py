@@ -96,7 +96,8 @@ def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: Spatter
     """
     from vidassets.spatter.crops.extraction import extract_crops
 
-    found = extract_crops(clip, raw_clip.uri, output, _settings(config, raw_clip))
+    with raw_clip.opened() as uri:
+        found = extract_crops(clip, uri, output, _settings(config, raw_clip))
     metadata: dict[str, Any] = {
         "n_crops": len(found.events),
         "n_layers": found.events["layer"].n_unique(),

@@ -40,7 +40,7 @@ def _sidecar_labels(
     for key in keys:
         source = Source.from_json(source_video[key].decode())
         try:
-            fields = read_sidecar(source.sidecar_uri) or {}
+            fields = read_sidecar(source.sidecar_uri, fingerprint=source.sidecar_fingerprint) or {}
             fields = {name: value for name, value in fields.items() if name != EXTRACTION}
             labels[key] = labels_from_fields(fields, source.sidecar_uri or key)
         except VidassetsError as error:

@@ -72,7 +72,8 @@ def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction
     from vidassets.speech.sound.extraction import extract_audio
 
     stream = config.stream if config.stream is not None else config.language
-    facts = extract_audio(clip, raw_clip.uri, output, stream=stream, separate_channels=config.separate_channels)
+    with raw_clip.opened() as uri:
+        facts = extract_audio(clip, uri, output, stream=stream, separate_channels=config.separate_channels)
     row = facts.row(0, named=True)
     shown = ("has_audio", "duration_s", "loudness_lufs", "clipped_share", "silence_share", "snr_db")
     metadata: dict[str, Any] = {name: row[name] for name in shown if row[name] is not None}
