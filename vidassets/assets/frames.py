@@ -48,7 +48,7 @@ def _contact_sheet(artifact: pl.DataFrame) -> str:
 @clip_asset(
     group="frames",
     kinds={"parquet", "jpeg"},
-    version="1",
+    version="2",
     schema=clip_schemas.Frames,
     preview=_contact_sheet,
     figures=[Figure("frames")],
@@ -65,7 +65,10 @@ def frames(
     from vidassets.frames.table import frames_table
 
     problems: list[Problem] = []
-    interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, config.max_frames)
+    # More moments than pictures would show the same pictures again.
+    n_frames = raw_clip.row["n_frames"] or 1
+    most = min(config.max_frames or n_frames, n_frames)
+    interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, most)
     times = merge_times(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
     reasons: dict[float, Reason] = dict(times)
     pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)

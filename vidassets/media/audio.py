@@ -13,7 +13,7 @@ from av.error import FFmpegError
 
 from vidassets.errors import InvalidSetting
 from vidassets.media.clipping import Clipping
-from vidassets.media.clock import seconds
+from vidassets.media.clock import LONGEST_HOLE_S, seconds
 from vidassets.media.loudness import LoudnessMeter
 from vidassets.media.mixing import float_samples, mono_weights, named_layout
 from vidassets.media.opening import StorageOptions, find_video_stream, open_container
@@ -28,9 +28,9 @@ JUMP_AFTER_ERROR_S = 0.002
 # A sound begins at 0 if the clip's clock begins between -PRIMING_S (an encoder's priming) and LATE_S.
 PRIMING_S = 0.1
 LATE_S = 60.0
-# No recording has a longer hole: such a time is damaged.
-LONGEST_HOLE_S = 86_400.0
 SILENCE_BLOCK = 10 * SAMPLE_RATE_HZ
+# Far below a telephone's 8 kHz. A megabyte at 1 Hz would become eleven days of sound.
+LOWEST_RATE_HZ = 1000
 # The limit of FLAC.
 MOST_CHANNELS = 8
 
@@ -68,6 +68,7 @@ class AudioTrack:
         self._tick_s = float(stream.time_base or 0)
         # The number of samples that were returned already.
         self._reached = 0
+        self._silence_s = 0.0
         # The error since the last frame that decoded, and the error before the current run.
         self._error: str | None = None
         self._run_error: str | None = None
@@ -105,6 +106,7 @@ class AudioTrack:
         first, samples = piece
         if not samples.shape[1]:
             return
+        self._silence_s += max(0, first - self._reached) / SAMPLE_RATE_HZ
         silence, twice = first - self._reached, min(self._reached - first, samples.shape[1])
         if silence > (JUMP_AFTER_ERROR_S if self._run_error else JUMP_S) * SAMPLE_RATE_HZ:
             cause = self._run_error or ("none is stored for it" if self._reached else "the sound begins after it")
@@ -141,8 +143,12 @@ class AudioTrack:
                 continue
             for frame in frames:
                 pts_s = self._pts_s(frame)
-                if pts_s is not None and pts_s > self._reached / SAMPLE_RATE_HZ + LONGEST_HOLE_S:
+                # Together, the holes are no longer than the longest one: silence is written to the FLAC.
+                latest_s = self._reached / SAMPLE_RATE_HZ + LONGEST_HOLE_S - self._silence_s
+                if pts_s is not None and pts_s > latest_s:
                     self._blame("audio_time_damaged", reached_s, "an impossible time", f"{pts_s:.0f} s")
+                elif frame.sample_rate < LOWEST_RATE_HZ:
+                    self._blame("audio_rate_damaged", reached_s, "an impossible rate", f"{frame.sample_rate} Hz")
                 elif frame.samples:
                     reached_s = reached_s if pts_s is None else pts_s + self.start_s + frame.samples / frame.sample_rate
                     yield frame

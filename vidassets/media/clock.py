@@ -3,6 +3,9 @@
 import math
 from fractions import Fraction
 
+# No recording pauses for longer: a time further away from the others is damaged. Chosen here.
+LONGEST_HOLE_S = 86_400.0
+
 
 def seconds(tick: int, time_base: Fraction) -> float:
     """Return the time of a tick, in seconds.

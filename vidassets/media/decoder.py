@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidassets.media.clock import seconds
+from vidassets.media.opening import DECODER_LIMITS
 from vidassets.media.problems import OnProblem, Problem
 
 # Codecs whose decoder skips exactly the pictures that no other picture depends on. HEVC is not one of them: a picture
@@ -40,7 +41,7 @@ class Decoder:
         # More threads cost 8-20 % more CPU for at best half the wall time; clips are processed in parallel instead.
         self._context.thread_count = 1
         # Without this, a broken packet silently becomes a grey or smeared picture.
-        self._context.options = {**self._context.options, "err_detect": "explode"}
+        self._context.options = {**self._context.options, **DECODER_LIMITS, "err_detect": "explode"}
         self._skips = self._context.codec.name in SKIPPING_CODECS
         self._damaged_spans: list[DamagedSpan] = []
         self._shown_until: float = -math.inf

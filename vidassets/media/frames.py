@@ -5,13 +5,14 @@ before t; before the first picture, it is the first. Pictures that do not decode
 `on_problem`. Without `on_problem`, an UnreadableVideo is raised after the last picture that does decode.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from vidassets.errors import UnreadableVideo
 from vidassets.media.pictures import Picture, Pixel, PixelConverter
 from vidassets.media.problems import OnProblem, Problem
-from vidassets.media.sampling import FrameReader
+from vidassets.media.sampling import FrameReader, ShownFrame
 from vidassets.remote_files import StorageOptions
 
 
@@ -56,12 +57,17 @@ def every_frame(
     size: tuple[int, int] | None = None,
     max_side_px: int | None = None,
     pixel: Pixel = "rgb24",
+    between_s: tuple[float, float] | None = None,
     storage_options: StorageOptions | None = None,
     on_problem: OnProblem | None = None,
 ) -> Iterator[Picture]:
     """Yield every picture in presentation order; `wanted_s` is the picture's own time.
 
+    As in a player, a picture whose time is before that of an earlier picture is left out: the clock went backwards.
+    What is left out is reported once.
+
     Args:
+        between_s: also leave out pictures outside these times, because their times are damaged.
         size: (width, height) to scale every picture to, ignoring its aspect ratio. Without it, a stream that changes
             its size gives pictures of several sizes.
 
@@ -69,8 +75,26 @@ def every_frame(
     """
     converter = PixelConverter(pixel, max_side_px=max_side_px, size=size)
     with _collected(uri, on_problem) as report:
-        for shown in FrameReader(uri, storage_options, report).all_frames():
+        reader = FrameReader(uri, storage_options, report)
+        for shown in _plausible(reader.all_frames(), between_s, reader.report):
             yield Picture(shown.pts_s, shown.pts_s, converter.convert(shown.frame), shown.damaged)
+
+
+def _plausible(
+    frames: Iterator[ShownFrame], between_s: tuple[float, float] | None, report: OnProblem
+) -> Iterator[ShownFrame]:
+    reached_s, back_from_s = -math.inf, None
+    for shown in frames:
+        if between_s is not None and not between_s[0] <= shown.pts_s <= between_s[1]:
+            report(Problem("pts_jump", "pictures whose times are damaged are left out"))
+        elif shown.pts_s < reached_s:
+            back_from_s = reached_s if back_from_s is None else back_from_s
+            report(
+                Problem("clock_backward", f"its clock goes back from {back_from_s:.3f} s: earlier times are left out")
+            )
+        else:
+            reached_s = shown.pts_s
+            yield shown
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -22,6 +22,18 @@ from vidassets.errors import (
     VidassetsError,
 )
 from vidassets.remote_files import StorageOptions, open_url
+
+# The demuxers that may open a file, by ffmpeg's names: containers of video and sound. The others include playlists and
+# lists, which open further files (concat, hls, dash, sdp), and still pictures, text and devices.
+DEMUXERS = (
+    *("matroska", "mov", "avi", "flv", "live_flv", "mpegts", "mpeg", "asf", "mxf", "gxf", "ogg", "nut", "dv", "wtv"),
+    *("mpegvideo", "m4v", "h264", "hevc", "obu", "av1", "ivf"),
+    *("wav", "w64", "aiff", "au", "caf", "flac", "mp3", "aac", "ac3", "eac3", "amr"),
+)
+# Chosen here: 8192 x 8192, above 8K video. A decoder may hold 17 pictures at once, 1.7 GB at this size.
+MAX_PIXELS = 2**26
+# Options of every decoder.
+DECODER_LIMITS = {"max_pixels": str(MAX_PIXELS)}
 
 
 def is_remote(uri: str) -> bool:
@@ -142,17 +154,23 @@ def open_container(uri: str, storage_options: StorageOptions | None = None) -> I
         SourceMissing, SourceUnreadable: see `open_bytes`.
         EmptyVideo: the file has zero bytes.
         TruncatedVideo: an MP4 or MOV whose index was in the missing part.
-        UnreadableVideo: no demuxer can read it.
+        UnreadableVideo: no demuxer of `DEMUXERS` can read it.
     """
     with open_bytes(uri, storage_options) as file:
         if not file.read(1):
             raise EmptyVideo(f"{uri}: zero bytes. Copy it again from its origin, or remove the clip.")
         file.seek(0)
         try:
-            # The prefix keeps a name such as `a:b.mp4` from being parsed as a protocol. The whitelist keeps a playlist
-            # named like a video from opening other files.
+            # The prefix keeps a name such as `a:b.mp4` from being parsed as a protocol. The whitelists keep a playlist
+            # named like a video from opening other files: ffmpeg checks the format before it reads the header.
             source = file if isinstance(file, RangeFile) else f"file:{file.name}"
-            container = av.open(source, "r", options={"protocol_whitelist": "file"})
+            options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file", **DECODER_LIMITS}
+            container = av.open(source, "r", options=options)
+        except ArgumentError:
+            raise UnreadableVideo(
+                f"{uri}: its content is not a video or a sound, but for example a playlist, a picture or a text. "
+                "Convert it, for example to MP4, or remove the clip with `vidassets remove KEY`."
+            ) from None
         except FFmpegError as error:
             if _lost_its_index(file):
                 raise TruncatedVideo(
@@ -198,7 +216,7 @@ def video_stream(container: InputContainer, uri: str) -> VideoStream:
 
     Raises:
         NoVideoStream: the container has no video stream.
-        UnreadableVideo: there is no decoder for its codec.
+        UnreadableVideo: there is no decoder for its codec, or its pictures have more than `MAX_PIXELS`.
     """
     stream = find_video_stream(container)
     if stream is None:
@@ -208,4 +226,10 @@ def video_stream(container: InputContainer, uri: str) -> VideoStream:
         )
     if stream.codec_context is None:
         raise UnreadableVideo(f"{uri}: no decoder for its video stream. Re-encode it, for example as H.264.")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MAX_PIXELS:
+        raise UnreadableVideo(
+            f"{uri}: its pictures have {width}x{height} pixels. Decoding takes memory for several of them, so the "
+            f"limit is {MAX_PIXELS / 1e6:.0f} million pixels, such as 8192x8192. Re-encode it with smaller pictures."
+        )
     return stream

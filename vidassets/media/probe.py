@@ -1,6 +1,8 @@
 """Facts and problems of a video, measured from its packets and three of its pictures, not taken from its header."""
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import median_low
 from typing import Any
 
 import av
@@ -10,7 +12,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vidassets.errors import EmptyVideo, TruncatedVideo, UnreadableVideo
-from vidassets.media.opening import find_video_stream, open_bytes, open_container, video_stream
+from vidassets.media.opening import MAX_PIXELS, find_video_stream, open_bytes, open_container, video_stream
 from vidassets.media.packets import has_times
 from vidassets.media.pictures import clockwise_turn
 from vidassets.media.problems import OnProblem, Problem
@@ -21,6 +23,10 @@ from vidassets.remote_files import StorageOptions
 # A header's duration may differ by this much before it is a problem. Chosen here: above the last frame and padding.
 DURATION_TOLERANCE_S = 0.5
 DURATION_TOLERANCE = 0.02
+# A stretch without a picture is reported if it is longer than this, and longer than this many usual intervals. Chosen
+# here, so that a time-lapse has none.
+GAP_S = 60.0
+GAP_INTERVALS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +182,25 @@ def _judge_packets(track: Track, report: OnProblem, *, timed: bool) -> None:
         report(Problem("pts_missing", f"{track.n_untimed} packets have no presentation time"))
     if track.n_backward:
         report(Problem("pts_not_monotonic", f"its times jump back {track.n_backward} times"))
+    _judge_jumps(track, report)
     if n_twice:
         report(Problem("pts_repeated", f"{n_twice} pictures have the time of another"))
+
+
+def _judge_jumps(track: Track, report: OnProblem) -> None:
+    """Report times that are too far away to be true, and long stretches without a picture."""
+    ticks = track.believable_ticks()
+    if len(ticks) < len(track.ticks):
+        damaged = sorted(set(track.ticks) - set(ticks))
+        detail = (
+            f"{len(damaged)} pictures are over a day away from the others, the first at {track.seconds(damaged[0])} s"
+        )
+        report(Problem("pts_jump", f"{detail}: their times are damaged, they are left out"))
+    intervals = [after - before for before, after in pairwise(ticks)]
+    longest = max(intervals, default=0)
+    if track.seconds(longest) > GAP_S and longest > GAP_INTERVALS * median_low(intervals):
+        start = track.seconds(ticks[intervals.index(longest)])
+        report(Problem("pts_gap", f"no picture for {track.seconds(longest):.0f} s after {start:.3f} s"))
 
 
 def _look_at_pictures(reader: FrameReader, timing: Timing, problems: list[Problem]) -> dict[str, Any]:
@@ -187,8 +210,9 @@ def _look_at_pictures(reader: FrameReader, timing: Timing, problems: list[Proble
     if not shown:
         cut_off = any(problem.code == "truncated_tail" for problem in problems)
         raise (TruncatedVideo if cut_off else UnreadableVideo)(
-            f"{reader.uri}: no picture decodes at the start, in the middle or at the end. Re-encode the file from its "
-            "origin, or remove the clip with `vidassets remove KEY`."
+            f"{reader.uri}: no picture decodes at the start, in the middle or at the end. Re-encode the file from "
+            f"its origin, with at most {MAX_PIXELS / 1e6:.0f} million pixels a picture (8192x8192), or remove the clip "
+            "with `vidassets remove KEY`."
         )
     intact = {wanted.wanted_s for s in shown if not s.damaged for wanted in s.wanted_times}
     for place, time_s in places.items():

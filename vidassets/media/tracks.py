@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from vidassets.media.clock import seconds
+from vidassets.media.clock import LONGEST_HOLE_S, seconds
 from vidassets.media.packets import has_times
 from vidassets.media.problems import OnProblem, Problem
 
@@ -54,6 +54,21 @@ class Track:
         end = packet.pts + (packet.duration or 0)
         self.end_tick = end if self.end_tick is None else max(self.end_tick, end)
 
+    def believable_ticks(self) -> list[int]:
+        """Return the presentation times in order, without those that are damaged: further away than `LONGEST_HOLE_S`.
+
+        The times are divided where two that follow each other are so far apart. The largest group is returned.
+        """
+        ticks = sorted(self.ticks)
+        if self.stream.time_base is None:
+            return ticks
+        longest = LONGEST_HOLE_S / self.stream.time_base
+        if not ticks or ticks[-1] - ticks[0] <= longest:
+            return ticks
+        edges = [0, *(i for i in range(1, len(ticks)) if ticks[i] - ticks[i - 1] > longest), len(ticks)]
+        first, past = max(pairwise(edges), key=lambda edge: edge[1] - edge[0])
+        return ticks[first:past]
+
     def seconds(self, tick: int | None) -> float:
         """Convert a tick of this stream to seconds; None gives 0."""
         return 0.0 if tick is None or self.stream.time_base is None else seconds(tick, self.stream.time_base)
@@ -91,9 +106,10 @@ def count_packets(container: InputContainer, report: OnProblem) -> dict[int, Tra
 
 def sound_timing(track: Track) -> Timing:
     """Return the timing of a sound stream, from its packets' durations, which are reliable for sound."""
-    first = track.seconds(min(track.ticks, default=None))
-    last = track.seconds(max(track.ticks, default=None))
-    return Timing(first, last, max(track.seconds(track.end_tick) - first, 0.0))
+    ticks = track.believable_ticks()
+    first, last = track.seconds(min(ticks, default=None)), track.seconds(max(ticks, default=None))
+    end = track.seconds(track.end_tick) if len(ticks) == len(track.ticks) else last
+    return Timing(first, last, max(end - first, 0.0))
 
 
 def picture_timing(container: InputContainer, stream: VideoStream, track: Track) -> Timing:
@@ -102,7 +118,7 @@ def picture_timing(container: InputContainer, stream: VideoStream, track: Track)
     if not has_times(container, stream) or not track.ticks:
         frame_s = 1 / header_rate if header_rate else Fraction(0)
         return Timing(0.0, float((track.n_packets - 1) * frame_s), float(track.n_packets * frame_s), header_rate)
-    ticks = sorted(track.ticks)
+    ticks = track.believable_ticks()
     first_s, last_s, span = track.seconds(ticks[0]), track.seconds(ticks[-1]), ticks[-1] - ticks[0]
     if not span or stream.time_base is None:
         # A single picture has no interval to measure: use the header.

@@ -1,10 +1,16 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 
 from vidassets.errors import EmptyVideo, SourceMissing, SourceUnreadable, TruncatedVideo, UnreadableVideo
 from vidassets.media.opening import open_container
+from vidassets.media.probe import probe
 from vidassets_tests.media.videos import write_video
 
 
@@ -96,6 +102,45 @@ def test_a_playlist_that_calls_itself_a_video_opens_nothing_else(tmp_path):
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(UnreadableVideo):
         opened(tmp_path / "list.mp4")
+
+
+LISTS = {
+    "a list of files": "ffconcat version 1.0\nfile other.mp4\n",
+    "a list that names itself": "ffconcat version 1.0\nfile list.mp4\n",
+    "a session description": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n",
+    "a DASH manifest": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>',
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_a_list_that_calls_itself_a_video_opens_nothing_else(tmp_path: Path, text: str):
+    write_video(tmp_path / "other.mp4", n_frames=2)
+    (tmp_path / "list.mp4").write_text(text)
+    # In a process of its own: ffmpeg crashes when a list opens itself.
+    code = "import sys; from vidassets.media.probe import probe; probe(sys.argv[1])"
+    found = subprocess.run([sys.executable, "-c", code, tmp_path / "list.mp4"], capture_output=True, text=True)
+    assert (found.returncode, "UnreadableVideo" in found.stderr) == (1, True)
+
+
+def test_a_picture_that_calls_itself_a_video_is_reported(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
+    (tmp_path / "a.png").rename(tmp_path / "a.mp4")
+    with pytest.raises(
+        UnreadableVideo, match="not a video or a sound, but for example a playlist, a picture or a text"
+    ):
+        opened(tmp_path / "a.mp4")
+
+
+def test_pictures_above_the_limit_are_reported_before_memory_is_taken(tmp_path: Path):
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 8_200, 8_200, "gray"
+        frame = av.VideoFrame(8_200, 8_200, "gray")
+        frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(UnreadableVideo, match=r"at most 67 million pixels a picture \(8192x8192\)"):
+        probe(str(tmp_path / "a.mov"))
 
 
 def test_an_unknown_protocol_is_reported():

@@ -71,10 +71,12 @@ class ClipFile:
 
     def every_picture(self, size: tuple[int, int], on_problem: "Callable[[Problem], None]") -> "Iterator[Picture]":
         """Yield every frame in presentation order, RGB, scaled to (width, height)."""
+        from vidassets.media.clock import LONGEST_HOLE_S
         from vidassets.media.frames import every_frame
 
         with self.opened() as uri:
-            yield from every_frame(uri, size=size, on_problem=on_problem)
+            between_s = (self.first_pts_s - LONGEST_HOLE_S, self.end_s)
+            yield from every_frame(uri, size=size, between_s=between_s, on_problem=on_problem)
 
 
 def problem_lines(problems: "Iterable[Problem]") -> str:

@@ -44,7 +44,9 @@ def _decodes(raw_clip: pl.DataFrame) -> Verdict:
 def _duration_is_plausible(raw_clip: pl.DataFrame) -> Verdict:
     duration_s, header_s = raw_clip["duration_s"].item(0), raw_clip["header_duration_s"].item(0)
     header = "the header gives no duration" if header_s is None else f"the header says {header_s:.3f} s"
-    plausible = 0 < duration_s <= LONGEST_PLAUSIBLE_S and not _problems(raw_clip, "header_duration", "truncated")
+    plausible = 0 < duration_s <= LONGEST_PLAUSIBLE_S and not _problems(
+        raw_clip, "header_duration", "truncated", "pts_jump"
+    )
     return Verdict(plausible, f"{duration_s:.3f} s counted, {header}", {"duration_s": duration_s})
 
 
