@@ -98,7 +98,7 @@ class Settings:
     @property
     def dagster_home(self) -> Path:
         """The folder of the Dagster instance."""
-        return Path(self.environment.get("DAGSTER_HOME") or self.home / ".dagster_home")
+        return Path(self.environment.get("DAGSTER_HOME") or self.home / ".dagster_home").expanduser()
 
     def profile(self) -> Profile:
         """The profile, loaded."""
@@ -112,7 +112,7 @@ def build_definitions(profile: Profile, environment: Mapping[str, str] | None = 
         ProfileError: the profile has settings for an asset that there is not, or that the asset does not take.
     """
     profile.check_assets(GRAPH.assets)
-    assets = GRAPH.definitions(profile.identities(), profile.assets)
+    assets = GRAPH.definitions(profile.identities(), profile.assets, profile.origins)
     return dg.Definitions(
         assets=[source_video(), *assets],
         resources=dict(profile.resources),

@@ -1,28 +1,26 @@
 """A deployment opened for a command: the definitions of its profile, its Dagster instance, its store."""
 
-import shutil
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
 
+from vidassets.automation.instance import open_instance
 from vidassets.automation.profiles import Profile
+from vidassets.automation.registration import registered_keys
 from vidassets.automation.work import Workload
 from vidassets.definitions import GRAPH, Settings, build_definitions
 from vidassets.errors import ProfileError
-from vidassets.graph.dagster_internals import InstanceRef
+from vidassets.names import did_you_mean
 from vidassets.resources.store import Store
-from vidassets.shipped import DAGSTER_YAML
 from vidassets.storage.store import ArtifactStore
 
-# A command draws its own progress: the run's captured output would go through it. The event log keeps all events.
-NO_CAPTURE = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
+OPERATORS = {"and", "or", "not", "sinks", "roots"}  # of Dagster's selection syntax
+ASSETS = "`vidassets status` lists the assets."
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,10 @@ class Deployment:
             ModelMissing: a package that the profile names is not installed.
         """
         return build_definitions(self.profile, self.settings.environment)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all clips, in the order of registration."""
+        return registered_keys(self.instance)
 
     def workload(
         self,
@@ -78,34 +80,53 @@ class Deployment:
 
     def _above_profile(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """An asset's settings in the profile, with those given for a launch above them."""
-        asset = GRAPH.assets.get(name)
-        if asset is None:
-            known = ", ".join(sorted(GRAPH.assets))
-            raise ProfileError(f"--set {name}.…: there is no asset {name}; there are {known}.")
+        maker = GRAPH.makers.get(name)
+        if maker is None:
+            raise ProfileError(f"--set {name}.…: there is no asset {name}.{did_you_mean(name, GRAPH.assets)} {ASSETS}")
+        if maker != name:
+            raise ProfileError(f"--set {name}.…: {name} is made by {maker}: write {maker}.{next(iter(values))}=….")
+        asset = GRAPH.assets[name]
         in_profile = self.profile.assets.get(name, {})
         chosen = {**in_profile, **values}
-        config, defined = (cast(type[dg.Config], asset.configured(values))() for values in (chosen, in_profile))
+        config = cast(type[dg.Config], asset.configured(chosen, "--set "))()
+        defined = cast(type[dg.Config], asset.configured(in_profile))()
         asset.check_launch(config, asset.wanted_inputs(defined))
         return chosen
 
     def selected(self, select: Sequence[str]) -> set[str]:
-        """Names of the assets that a selection means; all without one."""
-        graph = self.definitions.resolve_asset_graph()
-        made_here = set(GRAPH.assets)
+        """Names of the assets that a selection means; all without one. A companion means the asset that makes it.
+
+        Raises:
+            ProfileError: no selection, an asset that does not exist, or one that no run makes.
+        """
         if not select:
-            return made_here
-        keys: set[str] = set()
+            return set(GRAPH.assets)
+        graph = self.definitions.resolve_asset_graph()
+        names: set[str] = set()
         for text in select:
             try:
                 found = {key.to_user_string() for key in dg.AssetSelection.from_string(text).resolve(graph)}
             except dg.DagsterError as error:
-                raise ProfileError(f"--select {text}: {error}. Name assets: {', '.join(sorted(made_here))}.") from error
-            if not found & made_here:
-                raise ProfileError(
-                    f"--select {text}: selects nothing that a run makes. Name assets: {', '.join(sorted(made_here))}."
-                )
-            keys |= found
-        return keys & made_here
+                raise ProfileError(f"--select {text}: {_wrong_selection(text)}") from error
+            made = {GRAPH.makers[name] for name in found if name in GRAPH.makers}
+            if not made:
+                raise ProfileError(f"--select {text}: selects nothing that a run makes. {ASSETS}")
+            names |= made
+        return names
+
+
+def _wrong_selection(text: str) -> str:
+    """Return what is wrong with a selection that Dagster refused."""
+    names = [
+        name for name in re.findall(r"(?<![\w:])[a-z_]\w*(?![\w:(])", text, re.IGNORECASE) if name not in OPERATORS
+    ]
+    for name in names:
+        if name not in GRAPH.artifacts:
+            return f"there is no asset {name}.{did_you_mean(name, GRAPH.artifacts)} {ASSETS}"
+    return (
+        "not a selection. Name assets, separated by commas: frames, 'shots*' (with all that is made from it), "
+        f"'*shots' (with all that it is made from). {ASSETS}"
+    )
 
 
 @contextmanager
@@ -116,20 +137,5 @@ def opened(environment: Mapping[str, str]) -> Iterator[Deployment]:
     store = profile.resources["store"]
     if not isinstance(store, Store):
         raise ProfileError(f"{settings.profile_path}: store: expected a vidassets.resources.store.Store.")
-    reference = InstanceRef.from_dir(str(_dagster_home(settings)), overrides=NO_CAPTURE)
-    with dg.DagsterInstance.from_ref(reference) as instance:
+    with open_instance(settings.dagster_home) as instance:
         yield Deployment(settings, profile, instance, store.open())
-
-
-def _dagster_home(settings: Settings) -> Path:
-    home = settings.dagster_home
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():
-            shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
-    except OSError as error:
-        raise ProfileError(
-            f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME to a folder that can be "
-            "written, or give this user permission."
-        ) from error
-    return home.resolve()

@@ -1,12 +1,17 @@
 """Small films, and a deployment in a folder that a test commands as a person does."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -118,6 +123,27 @@ class Home:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def on_terminal(self, *words: str, columns: int = 80, **environment: str) -> str:
+        """Return what a command prints on a terminal of this width, without its colours."""
+        own, of_command = pty.openpty()
+        fcntl.ioctl(of_command, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vidassets.cli.main", *words],
+            env=inherited | self.environment | {"TERM": "xterm", **environment},
+            stdin=of_command,
+            stdout=of_command,
+            stderr=of_command,
+        )
+        os.close(of_command)
+        printed = b""
+        with suppress(OSError):  # the end of a terminal that its last process has left
+            while chunk := os.read(own, 65536):
+                printed += chunk
+        os.close(own)
+        process.wait()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()).replace("\r\n", "\n")
 
     @contextmanager
     def deployment(self, **environment: str) -> Iterator[Deployment]:

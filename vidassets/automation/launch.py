@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from vidassets.automation.instance import config_problem
 from vidassets.errors import ProfileError
 from vidassets.graph.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -62,8 +63,8 @@ def launch(
             root_run_id=(again.root_run_id or again.run_id) if again else None,
         )
     except dg.DagsterInvalidConfigError as error:
-        cause = str(error).partition("\n\nStack Trace")[0]
-        raise ProfileError(f"{cause}\n`vidassets doctor` lists what the profile needs and cannot find.") from error
+        cause = config_problem(error)
+        raise ProfileError(f"{cause} `vidassets doctor` lists what the profile needs and cannot find.") from error
     execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     if any(error.cls_name == "DagsterExecutionInterruptedError" for error in _errors(instance, run)):
         raise KeyboardInterrupt

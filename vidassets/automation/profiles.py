@@ -6,7 +6,8 @@ a run starts and is never stored. The variable `VIDASSETS__KEY__FIELD=value` ove
 """
 
 import importlib
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,23 @@ import dagster as dg
 import yaml
 
 from vidassets.errors import ProfileError
+from vidassets.names import did_you_mean
+from vidassets.not_yaml import place_and_problem
 from vidassets.resources.keys import DEFAULTS, REQUIRED_KEYS, RESOURCE_KEYS
 from vidassets.shipped import PROFILES
+from vidassets.wrong_values import first_problem
 
 OVERRIDE_PREFIX = "VIDASSETS__"
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The name of a profile, its resources by key, and the settings of assets by name."""
+    """The name of a profile, its resources by key, the settings of assets by name, and where these were given."""
 
     name: str
     resources: Mapping[str, dg.ConfigurableResource]
     assets: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, str]
 
     def identities(self) -> dict[str, dict[str, str]]:
         """Return what changes the results of each resource, which is part of the code version of assets that use it."""
@@ -43,9 +48,10 @@ class Profile:
         Raises:
             ProfileError: names it, and lists the assets that exist.
         """
-        if unknown := sorted(set(self.assets) - set(names)):
+        for name in sorted(set(self.assets) - set(names)):
             raise ProfileError(
-                f"{self.name}: assets: no asset {', '.join(unknown)}. The assets are {', '.join(sorted(names))}."
+                f"{self.origins[name]}there is no asset {name}.{did_you_mean(name, names)} "
+                f"The assets are {', '.join(sorted(names))}."
             )
 
 
@@ -59,20 +65,26 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
     Raises:
         ProfileError: no such file, not YAML, an unknown key, class or field, a value out of bounds.
     """
-    values = _with_overrides(_read(path), environment, path)
+    overrides = list(_overrides(environment))
+    values = _read(path)
+    origins = dict.fromkeys(_mapping(values.get("assets") or {}, f"{path}: assets"), f"{path}: assets: ")
+    for variable, over in overrides:
+        values = _merged(values, over)
+        origins |= dict.fromkeys(over.get("assets", {}), f"{variable}: assets: ")
     assets = _mapping(values.pop("assets", None) or {}, f"{path}: assets")
     unknown = sorted(set(values) - RESOURCE_KEYS)
     missing = sorted(REQUIRED_KEYS - set(values))
     if unknown or missing:
+        wrong = f"unknown key {', '.join(unknown)}." if unknown else f"no {', '.join(missing)}."
+        nearest = did_you_mean(unknown[0], RESOURCE_KEYS) if unknown else ""
         raise ProfileError(
-            f"{path}: {'unknown key ' + ', '.join(unknown) if unknown else 'no ' + ', '.join(missing)}. "
-            f"A profile has {', '.join(sorted(REQUIRED_KEYS))}, and may have {', '.join(sorted(DEFAULTS))}, "
-            "assets and extends."
+            f"{path}: {wrong}{nearest} A profile has {', '.join(sorted(REQUIRED_KEYS))}, and may have "
+            f"{', '.join(sorted(DEFAULTS))}, assets and extends."
         )
     values = {key: {"class": name} for key, name in DEFAULTS.items()} | values
     resources = {key: _resource(key, _mapping(fields, f"{path}: {key}"), path, home) for key, fields in values.items()}
     settings = {name: _mapping(chosen, f"{path}: assets: {name}") for name, chosen in assets.items()}
-    return Profile(path.stem, resources, settings)
+    return Profile(path.stem, resources, settings, origins)
 
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -81,12 +93,18 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         values = _mapping(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError as error:
-        names = ", ".join(sorted(shipped.stem for shipped in PROFILES.glob("*.yaml")))
+        names = sorted(shipped.stem for shipped in PROFILES.glob("*.yaml"))
         raise ProfileError(
-            f"{path}: no such profile. Set VIDASSETS_PROFILE to one of {names}, or to the path of a YAML file."
+            f"{path}: no such profile.{did_you_mean(path.stem, names)} Set VIDASSETS_PROFILE to one of "
+            f"{', '.join(names)}, or to the path of a YAML file."
         ) from error
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{path}: not YAML: {error}") from error
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}. Give the path of a YAML file that can be read.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = place_and_problem(error) if isinstance(error, yaml.YAMLError) else "nested too deep"
+        raise ProfileError(f"{path}: {problem}. Correct the file.") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path}: not YAML: it is not UTF-8 text. Save it as UTF-8.") from error
     base = values.pop("extends", None)
     if base is None:
         return values
@@ -110,7 +128,8 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _with_overrides(values: dict[str, Any], environment: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each variable that overrides the profile, and what it sets."""
     for variable, text in sorted(environment.items()):
         if not variable.startswith(OVERRIDE_PREFIX):
             continue
@@ -120,9 +139,8 @@ def _with_overrides(values: dict[str, Any], environment: Mapping[str, str], path
         try:
             over = {key: {field: yaml.safe_load(text)}}
         except yaml.YAMLError as error:
-            raise ProfileError(f"{variable}={text}: not YAML: {error}. Put text in quotes.") from error
-        values = _merged(values, over if key in RESOURCE_KEYS else {"assets": over})
-    return values
+            raise ProfileError(f"{variable}: {place_and_problem(error)}. Put text in quotes.") from error
+        yield variable, over if key in RESOURCE_KEYS else {"assets": over}
 
 
 def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.ConfigurableResource:
@@ -131,7 +149,9 @@ def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.Co
     try:
         cls = getattr(importlib.import_module(module), name) if module else None
     except (ImportError, AttributeError) as error:
-        raise ProfileError(f"{path}: {key}: class {dotted}: {error}. Give a dotted path that imports.") from error
+        raise ProfileError(
+            f"{path}: {key}: class {dotted}: {_why_no_class(module, name, error)} Give a dotted path that imports."
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, dg.ConfigurableResource)):
         raise ProfileError(
             f"{path}: {key}: `class: {dotted or '(none)'}` is not a dagster ConfigurableResource; name one."
@@ -141,7 +161,14 @@ def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.Co
     try:
         return cls(**{name: _from_environment(value) for name, value in fields.items()})
     except ValueError as error:
-        raise ProfileError(f"{path}: {key}: {error}\nIt takes: {', '.join(cls.model_fields)}.") from error
+        raise ProfileError(f"{path}: {key}: {first_problem(error, cls.model_fields)}") from error
+
+
+def _why_no_class(module: str, name: str, error: Exception) -> str:
+    if isinstance(error, AttributeError):
+        classes = [found for found, value in vars(sys.modules[module]).items() if isinstance(value, type)]
+        return f"{module} has no class {name}.{did_you_mean(name, classes)}"
+    return f"there is no module {getattr(error, 'name', None) or module}."
 
 
 def _from_environment(value: Any) -> Any:

@@ -11,6 +11,7 @@ from vidassets.graph.dagster_internals import DATA_VERSION_IS_USER_PROVIDED_TAG,
 from vidassets.graph.lineage import latest
 from vidassets.graph.partitions import SETS_OF_KIND, clips, set_names
 from vidassets.graph.settings import digest
+from vidassets.keys import is_key
 from vidassets.sources.recheck import recheck_sources
 from vidassets.sources.source import Source
 from vidassets.storage.store import ArtifactStore
@@ -120,12 +121,22 @@ def registered_sources(instance: dg.DagsterInstance, store: ArtifactStore) -> It
             yield source
 
 
+def registered_keys(instance: dg.DagsterInstance) -> list[str]:
+    """Return every key, in the order of registration; last, those that only the set of one kind has.
+
+    `register` adds a key to the set of all clips as well; someone who adds a partition in the Dagster UI may not.
+    """
+    sets = (str(clips.name), *sorted(_all_set_names() - {str(clips.name)}))
+    return list(dict.fromkeys(key for name in sets for key in instance.get_dynamic_partitions(name)))
+
+
 def unregister(instance: dg.DagsterInstance, store: ArtifactStore, key: str) -> None:
     """Remove a key from every partition set. Its artifacts and their records are kept."""
     for name in _all_set_names():
         if instance.has_dynamic_partition(name, key):
             instance.delete_dynamic_partition(name, key)
-    store.delete(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension)
+    if is_key(key):
+        store.delete(SOURCE_VIDEO.name, key, SOURCE_VIDEO.extension)
 
 
 def _all_set_names() -> set[str]:

@@ -177,9 +177,9 @@ class Board:
                 for clip, seen in self._events.observed(asset.name, self.clips).items()
                 if FAILED in seen.metadata
             }
-            stored = set[str].intersection(
-                *(self._stored.of(artifact.name, artifact.extension, made) for artifact in asset.artifacts)
-            )
+            stored = {
+                artifact.name: self._stored.of(artifact.name, artifact.extension, made) for artifact in asset.artifacts
+            }
             inputs_of, compare = self._inputs(asset, self.clips), _Comparison(self.selection, asset)
             for clip in self.clips:
                 if clip not in kind:
@@ -188,7 +188,12 @@ class Board:
                 if clip not in made and (awaited := self._awaited(cells, clip, inputs)):
                     cells[asset.name, clip] = Cell(State.WAITING, awaited)
                 else:
-                    cells[asset.name, clip] = compare.cell(made.get(clip), failures.get(clip), inputs, clip in stored)
+                    cells[asset.name, clip] = compare.cell(
+                        made.get(clip),
+                        failures.get(clip),
+                        inputs,
+                        [name for name in stored if clip not in stored[name]],
+                    )
         return cells
 
     @cached_property
@@ -239,11 +244,16 @@ class Board:
         """Return why an asset has to wait, which is no failure: an input over all clips has not been made."""
         for name, made in inputs.items():
             if made is None and self.selection.catalog[name].is_whole:
-                return f"{name} has not been made yet"
+                return f"{name} has not been made yet{self._not_selected(name)}"
             cell = cells.get((name, clip))
             if cell is not None and cell.state is State.WAITING:
                 return cell.reason
         return None
+
+    def _not_selected(self, name: str) -> str:
+        """Return that an artifact is made by none of the selected assets, with the selection that makes it."""
+        made_here = any(artifact.name == name for asset in self.selection.assets for artifact in asset.artifacts)
+        return "" if made_here else f", and is not selected: `vidassets run --select '*{name}'` makes it"
 
     def _dataset_cell(self, asset: DatasetAsset) -> Cell:
         made = self._events.made_over_all(asset.name)
@@ -253,7 +263,10 @@ class Board:
         versions = {name: self._versions(name, registered) for name in asset.inputs}
         for name, found in versions.items():
             if not found:
-                return Cell(State.WAITING, not_made_yet(self.selection.catalog[name]), made)
+                reason = not_made_yet(self.selection.catalog[name])
+                if not_selected := self._not_selected(name):
+                    reason = f"{reason.rstrip('.')}{not_selected}"
+                return Cell(State.WAITING, reason, made)
         tags = {
             CODE_VERSION_TAG: self.selection.versions[asset.name],
             SETTINGS_TAG: self.selection.settings_digest(asset),
@@ -265,11 +278,13 @@ class Board:
             return outcome
         if made is None:
             return Cell(State.MISSING)
-        if not all(
-            UNPARTITIONED_KEY in self._stored.of(artifact.name, artifact.extension, [UNPARTITIONED_KEY])
+        gone = [
+            artifact.name
             for artifact in asset.artifacts
-        ):
-            return Cell(State.MISSING, GONE, made)
+            if UNPARTITIONED_KEY not in self._stored.of(artifact.name, artifact.extension, [UNPARTITIONED_KEY])
+        ]
+        if gone:
+            return Cell(State.MISSING, GONE if asset.name in gone else _gone(gone), made)
         reasons = {
             CODE_VERSION_TAG: CHANGED_CODE,
             SETTINGS_TAG: OTHER_SETTINGS,
@@ -304,22 +319,23 @@ class _Comparison:
     """Compares what is recorded of an asset's clips with the code, settings and inputs that are in force."""
 
     def __init__(self, selection: Selection, asset: ClipAsset) -> None:
+        self._name = asset.name
         self._version = selection.versions[asset.name]
         self._settings = selection.settings_digest(asset)
         self._input_tags = {name: get_input_data_version_tag(dg.AssetKey(name)) for name in asset.inputs}
 
     def cell(
-        self, made: Made | None, failure: Observation | None, inputs: Mapping[str, Made | None], is_stored: bool
+        self, made: Made | None, failure: Observation | None, inputs: Mapping[str, Made | None], gone: Sequence[str]
     ) -> Cell:
-        """Return the state of one clip."""
+        """Return the state of one clip; `gone` names the artifacts that the store does not have."""
         # What failed with other code, settings or inputs is not FAILED: it has not been tried with these.
         is_latest = failure is not None and failure.storage_id > (made.storage_id if made else 0)
         if failure is not None and is_latest and self._difference(failure.tags, inputs) is None:
             return Cell(State.FAILED, str(failure.metadata["error"].value), made)
         if made is None:
             return Cell(State.MISSING)
-        if not is_stored:
-            return Cell(State.MISSING, GONE, made)
+        if gone:
+            return Cell(State.MISSING, GONE if self._name in gone else _gone(gone), made)
         if difference := self._difference(made.tags, inputs):
             return Cell(State.STALE, difference, made)
         if INCOMPLETE_TAG in made.tags:
@@ -337,6 +353,11 @@ class _Comparison:
             if recorded is not None and recorded != input_version(made):
                 return f"{name} changed"
         return None
+
+
+def _gone(companions: Sequence[str]) -> str:
+    """Return that these artifacts of the same call are gone."""
+    return f"its artifact {', '.join(companions)} is gone from the store"
 
 
 def _lacks(made: Made, what: str = "left out") -> str:

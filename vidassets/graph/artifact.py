@@ -78,7 +78,7 @@ class Artifact:
         if self.is_file:
             if not store.exists(self.name, key, self.extension):
                 uri = store.uri(self.name, key, self.extension)
-                raise ArtifactMissing(f"{uri}: not made yet. Make it: `vidassets run --select {self.name}`.")
+                raise ArtifactMissing(f"{uri}: not made yet. Make it: `vidassets run --select '*{self.name}'`.")
             return StoredFile(store, self, key)
         if self.fix and not store.exists(self.name, key, self.extension):
             raise ArtifactMissing(f"{store.uri(self.name, key, self.extension)}: does not exist. {self.fix}")

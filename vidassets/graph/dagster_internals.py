@@ -12,7 +12,7 @@ What each stands for:
 - `InMemoryJob`, `execute_run`: run a job in this process (`vidassets run`).
 - `ASSET_PARTITION_RANGE_START_TAG`, `ASSET_PARTITION_RANGE_END_TAG`, `PARTITION_NAME_TAG`: the partitions of a run.
 - `SerializableErrorInfo`: an error as the event log holds it, with its cause.
-- `InstanceRef`: opens an instance from a folder, with overrides.
+- `InstanceRef`: opens an instance from a folder, with overrides. `CheckError`: its file is no mapping.
 
 dagster is bounded below 1.14; the tests in `vidassets_tests/graph` fail when one of these changes its meaning.
 """
@@ -38,6 +38,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
+from dagster_shared.check import CheckError
 from dagster_shared.error import SerializableErrorInfo
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "PARTITION_NAME_TAG",
     "SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION",
     "AssetCheckEvaluationTargetMaterializationData",
+    "CheckError",
     "DagsterEventType",
     "InMemoryJob",
     "InstanceRef",

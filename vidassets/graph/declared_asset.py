@@ -141,13 +141,16 @@ class DeclaredAsset:
                     f"Set it in the profile (assets: {self.name}: {setting}: true)."
                 )
 
-    def configured(self, settings: Mapping[str, Any]) -> type[dg.Config] | None:
+    def configured(self, settings: Mapping[str, Any], where: str = "assets: ") -> type[dg.Config] | None:
         """Return the config class with these settings as its defaults.
 
+        Args:
+            settings: by name.
+            where: they were given, for the message of an error.
         Raises:
             ProfileError: a setting that the asset does not have, or a value out of bounds.
         """
-        return configured(self.name, self.parameters.config_type, settings)
+        return configured(self.name, self.parameters.config_type, settings, where)
 
     def code_version(self, config: dg.Config | None, identities: Mapping[str, Mapping[str, str]]) -> str:
         """Return the declared version and a digest of what else changes results: settings, and models of resources."""

@@ -30,6 +30,7 @@ class DeclaredGraph:
     Attributes:
         artifacts: every artifact, by name.
         assets: the declarations by name, in the order given.
+        makers: the name of the asset that makes each artifact, by the artifact's name.
         clip_assets: those per clip, inputs before what is made from them.
         dataset_assets: those over all clips, inputs before what is made from them.
         figures: what the table of clips shows, in the order given, each with its asset's name.
@@ -46,6 +47,7 @@ class DeclaredGraph:
             if artifact.name in self.artifacts:
                 raise DeclarationError(f"{artifact.name}: declared twice. Rename one of the two.")
             self.artifacts[artifact.name] = artifact
+        self.makers = {artifact.name: asset.name for asset in declared for artifact in asset.artifacts}
         for asset in declared:
             self._check_inputs(asset)
         ordered = _in_order(declared)
@@ -57,22 +59,32 @@ class DeclaredGraph:
         self,
         identities: Mapping[str, Mapping[str, str]] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        origins: Mapping[str, str] | None = None,
     ) -> list[dg.AssetsDefinition]:
         """Return the Dagster assets.
 
         Args:
             identities: for each resource key, what of the resource changes results.
             settings: of the profile, by asset.
+            origins: by asset, where its settings were given, for messages of errors.
         Raises:
             ProfileError: a setting that an asset does not have, or a value out of bounds.
         """
         assets = (*self.clip_assets, *self.dataset_assets)
-        return [self._definition(asset, identities or {}, (settings or {}).get(asset.name, {})) for asset in assets]
+        config_types = {
+            asset.name: asset.configured(
+                (settings or {}).get(asset.name, {}), (origins or {}).get(asset.name, "assets: ")
+            )
+            for asset in assets
+        }
+        return [self._definition(asset, identities or {}, config_types[asset.name]) for asset in assets]
 
     def _definition(
-        self, asset: ClipAsset | DatasetAsset, identities: Mapping[str, Mapping[str, str]], settings: Mapping[str, Any]
+        self,
+        asset: ClipAsset | DatasetAsset,
+        identities: Mapping[str, Mapping[str, str]],
+        config_type: type[dg.Config] | None,
     ) -> dg.AssetsDefinition:
-        config_type = asset.configured(settings)
         code_version = asset.code_version(config_type() if config_type else None, identities)
         shared: dict[str, Any] = {
             "name": asset.name,

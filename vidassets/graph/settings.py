@@ -9,22 +9,30 @@ import dagster as dg
 from pydantic import create_model
 
 from vidassets.errors import ProfileError
+from vidassets.wrong_values import first_problem
 
 
-def configured(asset: str, config_type: type[dg.Config] | None, settings: Mapping[str, Any]) -> type[dg.Config] | None:
+def configured(
+    asset: str, config_type: type[dg.Config] | None, settings: Mapping[str, Any], where: str = "assets: "
+) -> type[dg.Config] | None:
     """A config class with these settings as its defaults; None for an asset without config.
 
+    Args:
+        asset: its name.
+        config_type: the class of its settings.
+        settings: by name.
+        where: they were given, for the message of an error.
     Raises:
         ProfileError: a setting that the asset does not have, or out of its bounds.
     """
     if config_type is None:
         if settings:
-            raise ProfileError(f"assets: {asset}: takes no settings, got {', '.join(settings)}; take them out.")
+            raise ProfileError(f"{where}{asset}: takes no settings, got {', '.join(settings)}; take them out.")
         return None
     try:
         chosen = config_type(**settings)
     except ValueError as error:
-        raise ProfileError(f"assets: {asset}: {error}\nIt takes: {', '.join(config_type.model_fields)}.") from error
+        raise ProfileError(f"{where}{asset}: {first_problem(error, config_type.model_fields)}") from error
     fields: dict[str, Any] = {}
     for name in settings:
         declared = copy(config_type.model_fields[name])

@@ -151,7 +151,7 @@ class ArtifactStore:
         except FileNotFoundError as error:
             clips = "" if key == UNPARTITIONED_KEY else f" --clips {key}"
             raise ArtifactMissing(
-                f"{self.uri(asset, key, ext)}: not made yet. Run `vidassets run --select {asset}{clips}`."
+                f"{self.uri(asset, key, ext)}: not made yet. Run `vidassets run --select '*{asset}'{clips}`."
             ) from error
 
 

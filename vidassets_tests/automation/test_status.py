@@ -113,7 +113,10 @@ def test_what_reads_an_asset_over_all_clips_waits_while_that_is_not_made(toy: To
     toy.add(a="1")
     toy.run("number", "doubled", clips="a")
     waits = below_the_total(toy).cells["share", "a"]
-    assert (waits.state, waits.reason) == (State.WAITING, "total has not been made yet")
+    assert (waits.state, waits.reason) == (
+        State.WAITING,
+        "total has not been made yet, and is not selected: `vidassets run --select '*total'` makes it",
+    )
     assert below_the_total(toy).to_do("a", ["number", "doubled", "share"]) == []
 
 

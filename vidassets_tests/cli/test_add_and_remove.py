@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from vidassets_tests.builders import Home, film
 
 
@@ -45,6 +47,32 @@ def test_an_episode_is_in_both_sets_and_is_listed_as_one(home: Home):
     home.command("add", str(home.videos / "show" / ".."), "--kind", "episode")
     assert home.partitions() == {"clips": ["c", "show-s01e02"], "episodes": ["c", "show-s01e02"]}
     assert [row["kind"] for row in home.command("status", "--json").json] == ["episode", "episode"]
+
+
+@pytest.mark.parametrize("key", ["my clip", "a/b", "../c", "[red]x[/]", "東京", "k" * 250])
+@pytest.mark.parametrize("partitions", ["clips", "builds"])
+def test_a_partition_added_by_hand_is_shown_with_its_state_and_can_be_removed(home: Home, partitions: str, key: str):
+    with home.deployment() as deployment:
+        deployment.instance.add_dynamic_partitions(partitions, [key])
+    said = home.command("status")
+    assert said.code == 1
+    assert f"{key} missing: source_video no video is registered under this key" in said.out
+    [row] = home.command("status", "--json").json
+    assert (row["clip"], row["state"], row["asset"]) == (key, "missing", "source_video")
+    assert home.command("show", key).out.startswith(f"{key}: no video is registered under this key")
+    assert home.command("remove", key, "--artifacts").code == 0
+    assert home.partitions() == {}
+
+
+def test_a_partition_added_by_hand_harms_no_other_clip(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    with home.deployment() as deployment:
+        deployment.instance.add_dynamic_partitions("clips", ["my clip/1"])
+    said = home.command("run", "--select", "raw_clip")
+    assert said.code == 1
+    assert "my clip/1 missing: source_video no video is registered under this key" in said.out
+    assert home.store.exists("raw_clip", "a")
 
 
 def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):

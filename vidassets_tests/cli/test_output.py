@@ -61,6 +61,43 @@ def test_show_as_json_has_the_row_the_source_and_every_asset(worked: Home):
     }
 
 
+def test_show_has_every_artifact_and_says_which_one_vanished(finished: Home):
+    path = finished.path / "data" / "subtitles_srt" / "a.srt"
+    assert finished.command("show", "a", "--json").json["assets"]["subtitles_srt"] == {
+        "state": "up to date",
+        "reason": "",
+        "path": str(path),
+    }
+    path.unlink()
+    assets = finished.command("show", "a", "--json").json["assets"]
+    gone = {name: (found["state"], found["reason"]) for name, found in assets.items() if found["state"] != "up to date"}
+    assert gone == {
+        "subtitles": ("missing", "its artifact subtitles_srt is gone from the store"),
+        "subtitles_srt": ("missing", "its artifact is gone from the store"),
+        "subtitles_ass": ("stale", "made again together with subtitles_srt"),
+    }
+    shown = {line.split()[0]: line for line in finished.command("show", "a").out.splitlines()}
+    for name, extension in {
+        "subtitles_ass": "ass",
+        "speaker_turns_rttm": "rttm",
+        "transcript_words": "parquet",
+    }.items():
+        assert str(finished.path / "data" / name / f"a.{extension}") in shown[name]
+    assert finished.command("run", "--clips", "a").code == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 105, 200])
+def test_keys_states_and_causes_survive_on_a_terminal_of_any_width(finished: Home, columns: int):
+    (finished.path / "data" / "frames" / "a.parquet").unlink()
+    said = finished.on_terminal("status", columns=columns)
+    rows = [line.split("  ") for line in said.splitlines()]
+    assert [row[-1].strip() for row in rows if row[0] == "a"] == ["missing"]
+    assert [row[-1].strip() for row in rows if row[0] == "b"] == ["up to date"]
+    assert "a missing: frames its artifact is gone from the store" in said
+    assert f"Artifacts: {finished.path / 'data'}" in said
+
+
 def test_brackets_in_a_path_are_printed_as_they_are(home: Home):
     path = film(home.videos / "x [red]" / "[b] a.mp4")
     home.command("add", str(home.videos))

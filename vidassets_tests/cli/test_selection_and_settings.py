@@ -1,6 +1,25 @@
 """Which assets, clips and settings a run uses."""
 
+import pytest
+
 from vidassets_tests.builders import VIDEO, Home, changed, film, flat
+from vidassets_tests.descriptions.wire_server import WireServer
+
+PRICED = """
+describer:
+  class: vidassets.resources.describers.OpenAICompatibleDescriber
+  model: m
+  base_url: {base_url}
+  budget_usd_dataset: 0.000001
+  prices:
+    - model: m
+      input_usd_per_million: 100
+      output_usd_per_million: 100
+      image_base_tokens: 9
+      image_tile_tokens: 9
+      as_of: "2026-01-01"
+      source: x
+"""
 
 
 def test_a_selection_makes_these_assets_and_counts_only_their_state(home: Home):
@@ -11,6 +30,34 @@ def test_a_selection_makes_these_assets_and_counts_only_their_state(home: Home):
     assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores"]}
     assert home.command("run", "--select", "shots+").code == 0
     assert changed({}, home.events()) == {"a": ["raw_clip", "shot_scores", "shots"]}
+
+
+def test_what_stops_a_selected_asset_is_said_and_what_is_not_selected_does_not_count(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    with WireServer() as server:
+        home.profile(PRICED.format(base_url=server.base_url))
+        said = home.command("run", "--select", "raw_clip,frames,frame_descriptions")
+    assert (said.code, server.requests) == (1, [])
+    assert "a incomplete: frame_descriptions 1 rows still to be done: " in said.out
+    assert "budget" in said.out
+    assert "shot_scores" not in said.out + said.err
+    assert home.command("run", "--select", "raw_clip").code == 0
+
+
+def test_an_input_over_all_clips_that_is_not_selected_is_said_with_the_selection_that_makes_it(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("run", "--select", "speaker_names")
+    assert "voice_bank has not been made yet, and is not selected: `vidassets run --select '*voice_bank'`" in said.out
+
+
+@pytest.mark.parametrize("name", ["subtitles_srt", "spatter_events"])
+def test_a_companion_selects_the_asset_that_makes_it(worked: Home, name: str):
+    maker = {"subtitles_srt": "subtitles", "spatter_events": "spatter_crops"}[name]
+    with worked.deployment() as deployment:
+        assert deployment.selected([name]) == {maker}
+        assert deployment.selected([f"*{name}"]) == deployment.selected([f"*{maker}"])
 
 
 def test_a_selection_without_its_inputs_fails_and_names_the_command_that_makes_them(home: Home):

@@ -130,7 +130,7 @@ def test_what_is_up_to_date_is_not_made_again(toy: Toy):
 
 @pytest.mark.parametrize(
     ("artifact", "reason"),
-    [("total", "its artifact is gone from the store"), ("digits", "its artifact is gone from the store")],
+    [("total", "its artifact is gone from the store"), ("digits", "its artifact digits is gone from the store")],
 )
 def test_an_artifact_that_is_gone_from_the_store_is_missing(toy: Toy, artifact: str, reason: str):
     toy.add(a="5")

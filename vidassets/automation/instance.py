@@ -1,0 +1,92 @@
+"""Opens the Dagster instance of a folder. What is wrong with its dagster.yaml is said in one sentence of ours."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from vidassets.errors import ProfileError
+from vidassets.graph.dagster_internals import CheckError, InstanceRef
+from vidassets.names import did_you_mean
+from vidassets.not_yaml import place_and_problem
+from vidassets.shipped import DAGSTER_YAML
+
+# A command draws its own progress: the run's captured output would go through it. The event log keeps all events.
+NO_CAPTURE = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """Return the instance of a folder; the folder and its dagster.yaml are made if they do not exist.
+
+    Raises:
+        ProfileError: the folder cannot be written, or dagster.yaml is broken.
+    """
+    home = prepared_home(home)
+    path, fix = home / "dagster.yaml", "Correct it, or delete the file: the next command writes the default one."
+    try:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_CAPTURE))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{path}: {place_and_problem(error)}. {fix}") from error
+    except (CheckError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: expected `name: value` lines. {fix}") from error
+    except dg.DagsterInvalidConfigError as error:
+        raise ProfileError(f"{path}: {config_problem(error)} {fix}") from error
+    except ImportError as error:
+        raise ProfileError(f"{path}: needs {error.name}, which is not installed. Install it, or see docs/.") from error
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.filename}: {error.strerror}. {fix}") from error
+
+
+def prepared_home(home: Path) -> Path:
+    """Return the absolute path of a Dagster home, made with the default settings if it does not exist.
+
+    Raises:
+        ProfileError: it cannot be made or written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
+    except OSError as error:
+        raise ProfileError(
+            f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME, or VIDASSETS_HOME, to a "
+            "folder that can be written, or give this user permission."
+        ) from error
+    return home.resolve()
+
+
+def config_problem(error: dg.DagsterInvalidConfigError) -> str:
+    """Return one sentence on the first field that Dagster refused: its path, what is wrong, the nearest valid name."""
+    problem: Any = error.errors[0]
+    entries = (entry.field_name for entry in problem.stack.entries if hasattr(entry, "field_name"))
+    names = [name for name in entries if name not in ("resources", "config")]  # Dagster's own levels
+    message = str(problem.message)
+    if variable := re.search(r'environment variable "(\w+)"', message):
+        return f"{': '.join(names)}: the environment variable {variable[1]} is not set. Export it."
+    data = problem.error_data
+    unknown = getattr(data, "field_name", None) or next(iter(getattr(data, "field_names", ())), None)
+    if unknown:
+        nearest = did_you_mean(unknown, _names_at_top(message.partition("Expected:")[2]))
+        return f"{': '.join([*names, unknown])}: there is no such setting.{nearest}"
+    if wanted := re.search(r'expected type "(\w+)"', message):
+        return f"{': '.join(names)}: expected a value of type {wanted[1]}, got {getattr(data, 'value_rep', 'another')}."
+    return f"{': '.join(names) or 'the file'}: cannot be used as it is."
+
+
+def _names_at_top(shape: str) -> Iterator[str]:
+    r"""Yield the field names of the outermost braces of a printed config type.
+
+    >>> list(_names_at_top('"{ a?: { b?: Bool } c: Int }"'))
+    ['a', 'c']
+    """
+    depth = 0
+    for token in re.findall(r"[{}]|\w+\??:", shape):
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        if depth == 1 and token.endswith(":"):
+            yield token.rstrip("?:")
