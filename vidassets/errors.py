@@ -49,6 +49,10 @@ class NoVideoStream(UnreadableVideo):
     """A readable container without a video stream."""
 
 
+class ProcessKilled(VidassetsError):
+    """The process that made an artifact died: a decoder crashed, or memory ran out."""
+
+
 class StoreError(VidassetsError):
     """A problem with the artifact store."""
 

@@ -1,10 +1,11 @@
 """A graph of small assets over text files, made with the real decorators, for tests of the machinery.
 
 `source` is registered, not made, as `source_video` is. `number` writes each call to `TOY_HOME/calls.txt`, waits while
-the file `TOY_HOME/gates/KEY` exists, and fails on anything but a number.
+the file `TOY_HOME/gates/KEY` exists, fails on anything but a number, and kills its process on `die`.
 """
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,6 +73,8 @@ def number(clip: str, source: bytes) -> bytes:
     while (home / "gates" / clip).exists():
         time.sleep(0.02)
     _log_call(str(home), f"number {clip}")
+    if source == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
     return str(int(source.decode())).encode()
 
 

@@ -1,5 +1,6 @@
 """What the automation sensor requests: the plan of `vidassets run`, less what other runs do or failed to do."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -9,6 +10,7 @@ from vidassets.automation.launch import partition_tags
 from vidassets.automation.plan import CellKey, next_runs
 from vidassets.automation.status import Board, Cell, Selection, State
 from vidassets.graph.settings import digest
+from vidassets.graph.step import PLANNED_AT_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY
 
 VERSIONS_TAG = "vidassets/versions"  # digest of the code versions that a run was requested for
@@ -27,6 +29,7 @@ def request_runs(
         events: the event log, which has just begun to look again.
         stored: the keys of the artifacts in the store.
     """
+    now = time.time()
     # Attempts are read before the states. What is made in between counts as in flight, not as missing.
     in_flight, ended = _attempts(selection, events)
     board = Board(selection, clips, events, stored)
@@ -45,7 +48,8 @@ def request_runs(
     for run in next_runs(board, wants, in_flight)[:RUNS_PER_TICK]:
         yield dg.RunRequest(
             asset_selection=selection.keys(run.assets),
-            tags=partition_tags(run.bounds) | {VERSIONS_TAG: _versions(selection, run.assets)},
+            tags=partition_tags(run.bounds)
+            | {VERSIONS_TAG: _versions(selection, run.assets), PLANNED_AT_TAG: str(now)},
         )
 
 

@@ -1,5 +1,6 @@
 """`vidassets run`: carry out the plan in this process, wave after wave, until nothing is left that could be made."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from vidassets.automation.status import Board, Cell, Selection, State
 from vidassets.graph.artifact import Artifact
 from vidassets.graph.clip_asset import ClipAsset
 from vidassets.graph.dataset_asset import DatasetAsset
+from vidassets.graph.step import PLANNED_AT_TAG
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
@@ -45,11 +47,13 @@ class Workload:
     profile_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict, init=False)
     _board: Board | None = field(default=None, init=False)
+    _planned_at: float = field(default=0.0, init=False)
 
     def board(self) -> Board:
         """Return the states; they are read once, and again after each wave of runs."""
         if self._board is None:
             self._events.look_again()
+            self._planned_at = time.time()
             self._board = Board(self._selection, self.clips, self._events, StoredKeys(self.store))
         return self._board
 
@@ -96,6 +100,7 @@ class Workload:
         while runs := self.plan(attempted):
             if over_clips := [run for run in runs if run.clips]:
                 on_wave(over_clips)
+            tags[PLANNED_AT_TAG] = str(self._planned_at)
             for run in runs:
                 self._board = None
                 self._launch(run, tags)

@@ -1,33 +1,50 @@
 """What runs when a clip asset is materialised: clip after clip, each stored and recorded before the next one begins."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
 
-from vidassets.graph.artifact import Artifact
+from vidassets.graph.artifact import Artifact, StoredFile
+from vidassets.graph.claims import POLL_S, Claim, Claims, claims_of
 from vidassets.graph.clip_asset import ClipAsset
 from vidassets.graph.dagster_internals import (
+    CODE_VERSION_TAG,
     DATA_VERSION_TAG,
-    SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION,
     AssetCheckEvaluationTargetMaterializationData,
+    get_input_data_version_tag,
 )
 from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, ROW_COUNT, SETTINGS_TAG, AssetResult
-from vidassets.graph.lineage import Made, latest, latest_complete, latest_whole, provenance
-from vidassets.graph.parameters import arguments
+from vidassets.graph.isolation import IsolatedCall, run_isolated
+from vidassets.graph.lineage import (
+    Made,
+    input_version,
+    latest,
+    latest_complete,
+    latest_observation,
+    latest_whole,
+    provenance,
+)
 from vidassets.graph.prefetch import Inputs, read_ahead
 from vidassets.graph.progress import report_progress
 from vidassets.graph.settings import digest, plain
-from vidassets.graph.step import Step, call_and_store, describe
-from vidassets.storage.store import UNPARTITIONED_KEY
+from vidassets.graph.step import (
+    RECORDED_ALREADY,
+    Step,
+    asked_at,
+    call_and_store,
+    decoders,
+    describe,
+    load_inputs,
+    open_shared,
+    run_group,
+)
 
 DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
-
-# An output with this metadata counts as produced, and Dagster records no event of its own for it: steps below it run,
-# and only the clips that were recorded one by one count as materialised. test_step.py checks this.
-RECORDED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,8 @@ class _Batch:
     parents: Mapping[dg.AssetKey, Mapping[str, Made]]
     whole_parents: Mapping[dg.AssetKey, Made | None]
     run_ids: frozenset[str]
+    asked_at: float
+    resources: Mapping[str, Any]
     shared: Mapping[str, Any]
     seconds: Mapping[str, Mapping[str, float]]
 
@@ -55,8 +74,12 @@ class _Batch:
             for key, made in self.parents.items()
             if (selected is None or key in selected)
             and key in self.context.job_def.asset_layer.executable_asset_keys
-            and (clip not in made or made[clip].run_id not in self.run_ids)
+            and (clip not in made or not self.is_current(made[clip]))
         ]
+
+    def is_current(self, made: Made) -> bool:
+        """Return whether this run made an artifact, or another one did since this run was asked for."""
+        return made.run_id in self.run_ids or made.timestamp >= self.asked_at
 
 
 @dataclass(frozen=True)
@@ -91,14 +114,12 @@ class ClipStep(Step):
         batch = self._batch(context, config)
         alone = len(batch.clips) == 1
         failed: dict[str, Exception] = {}
-        clips = list(self._to_do(batch))
-        with read_ahead(
-            clips, lambda clip: self._load(batch, clip), self._decoders(batch), DECODED_AHEAD_BYTES
-        ) as ahead:
-            for inputs in ahead:
+        recorded_here = False
+        with self._inputs_ahead(batch, failed) as ahead:
+            for inputs, claim in ahead:
                 self._report(inputs.clip, "started")
                 try:
-                    recorded = self._make(batch, inputs)
+                    recorded = self._make(batch, inputs, claim)
                 except Exception as error:
                     self._report(inputs.clip, "failed")
                     yield self._failure(batch, inputs.clip, error)
@@ -108,8 +129,9 @@ class ClipStep(Step):
                     context.log.exception(f"{inputs.clip}: {error}")
                 else:
                     yield from self._events(batch, inputs.clip, recorded, alone)
+                    recorded_here = claim.is_finished = True
                     self._report(inputs.clip, "done")
-        if not (alone and clips):
+        if not (alone and recorded_here):
             for key in self.asset.keys:
                 yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
             yield from self._check_outputs(context)
@@ -126,49 +148,155 @@ class ClipStep(Step):
         per_clip = {dg.AssetKey(name) for name in self.inputs if not self.artifacts[name].is_whole}
         whole = {dg.AssetKey(name) for name in self.inputs} - per_clip
         resources = {name: getattr(context.resources, name) for name in parameters.resources}
-        opened = {name: open_(**arguments(open_, resources)) for name, open_ in parameters.shared.items()}
         return _Batch(
             context,
             config,
             clips,
             parents={key: latest(instance, key, clips) for key in per_clip},
             whole_parents={key: latest_whole(instance, key) for key in whole},
-            run_ids=_run_group(context),
-            shared=resources | opened | {"config": config},
+            run_ids=run_group(context),
+            asked_at=asked_at(context),
+            resources=resources,
+            shared=open_shared(parameters, resources, config),
             seconds={name: _seconds_of(instance, assets, clips) for name, assets in parameters.seconds_of.items()},
         )
 
+    @contextmanager
+    def _inputs_ahead(self, batch: _Batch, failed: dict[str, Exception]) -> Iterator[Iterator[tuple[Inputs, Claim]]]:
+        """Yield the inputs of each clip to make, read while the one before is made, and the claim on it.
+
+        Args:
+            batch: the run.
+            failed: gets the clips that another run tried in vain since this one was asked for.
+        """
+        claims, held = claims_of(batch.context.instance), dict[str, Claim]()
+        ended = threading.Event()
+
+        def release(clip: str) -> None:
+            claims.release(held.pop(clip))
+
+        def to_make() -> Iterator[str]:
+            for clip, claim in self._claimed(batch, claims, ended):
+                held[clip] = claim
+                # What happened before this process had the claim is known for certain only now.
+                outcome = self._outcome_elsewhere(batch, clip)
+                if outcome is None:
+                    yield clip
+                    continue
+                claim.is_finished = isinstance(outcome, Made)
+                release(clip)
+                self._report(clip, "done" if isinstance(outcome, Made) else "failed")
+                if isinstance(outcome, Made):
+                    batch.context.log.info(f"{clip}: made by run {outcome.run_id}, not repeated")
+                else:
+                    failed[clip] = outcome
+
+        def load(clip: str) -> dict[str, Any]:
+            store = batch.context.resources.store.open()
+            return load_inputs(self.asset, self.artifacts, self.inputs, store, clip)
+
+        def each(ahead: Iterator[Inputs]) -> Iterator[tuple[Inputs, Claim]]:
+            for inputs in ahead:
+                yield inputs, held[inputs.clip]
+                release(inputs.clip)
+
+        # A stream is not decoded ahead for a clip that has killed a process: decoding may be what did it.
+        decode = {
+            name: lambda values, decode=decode: () if held[values["clip"]].killed else decode(values)
+            for name, decode in decoders(self.asset.parameters, batch.shared).items()
+        }
+        try:
+            with read_ahead(to_make(), lambda clip: {**load(clip), "clip": clip}, decode, DECODED_AHEAD_BYTES) as ahead:
+                try:
+                    yield each(ahead)
+                finally:
+                    ended.set()
+        finally:
+            for clip in list(held):
+                release(clip)
+
+    def _claimed(self, batch: _Batch, claims: Claims, ended: threading.Event) -> Iterator[tuple[str, Claim]]:
+        """Yield the clips that this run can do, each claimed for this process.
+
+        First those that nobody else works on, then those that have killed a process, last those that another process
+        has, as soon as it is done.
+        """
+        run_id = batch.context.run.run_id
+        dangerous, taken = dict[str, Claim](), list[str]()
+        try:
+            for clip in self._to_do(batch):
+                claim = claims.take(self.asset.name, clip, run_id)
+                if claim is None:
+                    taken.append(clip)
+                elif claim.killed:
+                    dangerous[clip] = claim
+                else:
+                    yield clip, claim
+            for clip in list(dangerous):
+                yield clip, dangerous.pop(clip)
+        finally:
+            for claim in dangerous.values():
+                claims.release(claim)
+        for clip in taken:
+            batch.context.log.info(f"{clip}: another process is making it; waiting for it")
+            while (claim := claims.take(self.asset.name, clip, run_id)) is None:
+                time.sleep(POLL_S)
+                if ended.is_set():
+                    return
+            yield clip, claim
+
     def _to_do(self, batch: _Batch) -> Iterator[str]:
-        """Yield the run's clips, except those that it cannot do, or did when it was launched before."""
-        done = latest_complete(batch.context.instance, self.asset.keys, batch.clips) if len(batch.run_ids) > 1 else {}
+        """Yield the run's clips, except those that are done, or that it cannot do."""
+        done = latest_complete(batch.context.instance, self.asset.keys, batch.clips)
         for clip in batch.clips:
-            if clip in done and done[clip].run_id in batch.run_ids:
-                batch.context.log.info(f"{clip}: done by run {done[clip].run_id}, not repeated")
+            if clip in done and self._is_done(batch, done[clip]):
+                batch.context.log.info(f"{clip}: made by run {done[clip].run_id}, not repeated")
+                self._report(clip, "done")
             elif len(batch.clips) > 1 and (not_made := batch.not_made(clip)):
                 batch.context.log.warning(f"{clip}: skipped, because {', '.join(not_made)} failed for it in this run")
                 self._report(clip, "skipped")
             else:
                 yield clip
 
-    def _load(self, batch: _Batch, clip: str) -> dict[str, Any]:
-        store = batch.context.resources.store.open()
-        keys = {name: UNPARTITIONED_KEY if self.artifacts[name].is_whole else clip for name in self.inputs}
-        return {name: self.artifacts[name].read(store, key, self.asset.inputs[name]) for name, key in keys.items()}
+    def _is_done(self, batch: _Batch, made: Made) -> bool:
+        """Return whether a clip was made by this run, or by another one that did just what this one would do."""
+        if made.run_id in batch.run_ids:
+            return True
+        return made.timestamp >= batch.asked_at and self._would_match(batch, str(made.clip), made.tags)
 
-    def _decoders(self, batch: _Batch) -> dict[str, Callable[[dict[str, Any]], Any]]:
-        def bound(decode: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
-            return lambda values: decode(**arguments(decode, {**values, **batch.shared}))
+    def _would_match(self, batch: _Batch, clip: str, tags: Mapping[str, str]) -> bool:
+        """Return whether an event has the code version, the settings and the inputs that this run would record."""
+        ours = {SETTINGS_TAG: digest(plain(batch.config)), CODE_VERSION_TAG: self.code_version}
+        for key, parent in batch.made_from(clip).items():
+            ours[get_input_data_version_tag(key)] = input_version(parent)
+        return ours.items() <= tags.items()
 
-        return {name: bound(decode) for name, decode in self.asset.parameters.streams.items()}
+    def _outcome_elsewhere(self, batch: _Batch, clip: str) -> Made | Exception | None:
+        """Return what another run made of a clip since this one was asked for, or why it failed."""
+        instance = batch.context.instance
+        made = latest_complete(instance, self.asset.keys, [clip]).get(clip)
+        if made is not None and self._is_done(batch, made):
+            return made
+        seen = latest_observation(instance, self.key, clip)
+        is_failure = seen is not None and FAILED in seen.metadata and seen.timestamp >= batch.asked_at
+        if seen is None or not is_failure or seen.run_id in batch.run_ids:
+            return None
+        if not self._would_match(batch, clip, seen.tags):
+            return None
+        return dg.Failure(f"run {seen.run_id} tried it meanwhile: {seen.metadata['error'].value}", allow_retries=False)
 
-    def _make(self, batch: _Batch, inputs: Inputs) -> _Recorded:
+    def _make(self, batch: _Batch, inputs: Inputs, claim: Claim) -> _Recorded:
         if inputs.error is not None:
             raise inputs.error
         started = time.perf_counter()
         clip, parameters, store = inputs.clip, self.asset.parameters, batch.context.resources.store.open()
-        values = {**dict.fromkeys(self.asset.inputs), **inputs.values, **batch.shared, "clip": clip}
-        values |= {name: by_clip.get(clip) for name, by_clip in batch.seconds.items()}
-        result = call_and_store(self.asset, store, clip, values)
+        seconds = {name: by_clip.get(clip) for name, by_clip in batch.seconds.items()}
+        values = {**dict.fromkeys(self.asset.inputs), **inputs.values, **batch.shared, **seconds, "clip": clip}
+        if claim.killed:
+            batch.context.log.warning(f"{clip}: its process died in run {claim.killed}; made in a process of its own")
+            result = self._make_isolated(batch, clip, seconds)
+        else:
+            result = call_and_store(self.asset, store, clip, values)
         executed = _execution(
             resource for name, resource in batch.shared.items() if name not in parameters.identity_only
         )
@@ -179,6 +307,14 @@ class ClipStep(Step):
             tags[INCOMPLETE_TAG] = str(result.incomplete)
         checks = [check.result(self.key, result.value) for check in self.asset.checks]
         return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, clip, result), checks)
+
+    def _make_isolated(self, batch: _Batch, clip: str, seconds: Mapping[str, float | None]) -> AssetResult:
+        resources = {**batch.resources, "store": batch.context.resources.store}
+        call = IsolatedCall.of(self.asset, self.artifacts, self.inputs, clip, resources, batch.config, seconds)
+        result = run_isolated(call)
+        if self.asset.artifact.is_file:
+            return replace(result, value=StoredFile(resources["store"].open(), self.asset.artifact, clip))
+        return result
 
     def _own_data_version(self, batch: _Batch, clip: str, result: AssetResult) -> str | None:
         """Return a data version where Dagster's own would be wrong, else None.
@@ -257,16 +393,6 @@ class ClipStep(Step):
 
     def _report(self, clip: str, event: Literal["started", "done", "failed", "skipped"]) -> None:
         report_progress(self.asset.name, clip, event)
-
-
-def _run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """Return the ids of this run and of the failed runs that it resumes.
-
-    To launch a run again that succeeded means to repeat all of it, so its id is not among them.
-    """
-    group = context.instance.get_run_group(context.run.run_id) if context.run.root_run_id else None
-    earlier = (run.run_id for run in (group[1] if group else ()) if not run.is_success)
-    return frozenset({context.run.run_id, *earlier})
 
 
 def _seconds_of(instance: dg.DagsterInstance, assets: Iterable[str], clips: Sequence[str]) -> dict[str, float]:

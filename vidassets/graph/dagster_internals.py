@@ -11,6 +11,7 @@ What each stands for:
 - `DagsterEventType`: the kind of an event, for queries of the event log.
 - `InMemoryJob`, `execute_run`: run a job in this process (`vidassets run`).
 - `ASSET_PARTITION_RANGE_START_TAG`, `ASSET_PARTITION_RANGE_END_TAG`, `PARTITION_NAME_TAG`: the partitions of a run.
+- `BACKFILL_ID_TAG`: the backfill that a run is part of.
 - `SerializableErrorInfo`: an error as the event log holds it, with its cause.
 - `InstanceRef`: opens an instance from a folder, with overrides. `CheckError`: its file is no mapping.
 
@@ -36,6 +37,7 @@ from dagster._core.instance import InstanceRef
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
     PARTITION_NAME_TAG,
 )
 from dagster_shared.check import CheckError
@@ -44,6 +46,7 @@ from dagster_shared.error import SerializableErrorInfo
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
     "ASSET_PARTITION_RANGE_START_TAG",
+    "BACKFILL_ID_TAG",
     "CODE_VERSION_TAG",
     "DATA_VERSION_IS_USER_PROVIDED_TAG",
     "DATA_VERSION_TAG",

@@ -9,12 +9,13 @@ import dagster as dg
 
 from vidassets.errors import InputsAwaited
 from vidassets.graph.artifact import Artifact
+from vidassets.graph.claims import claims_of
 from vidassets.graph.dagster_internals import CODE_VERSION_TAG
 from vidassets.graph.dataset_asset import AllClips, DatasetAsset
 from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, SETTINGS_TAG, AssetResult
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.graph.settings import digest, plain
-from vidassets.graph.step import Step, call_and_store, describe
+from vidassets.graph.step import RECORDED_ALREADY, Step, asked_at, call_and_store, describe, run_group
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 INPUTS_TAG = "vidassets/inputs"  # digest of the data versions of all inputs
@@ -37,6 +38,11 @@ class DatasetStep(Step):
 
     def run(self, context: dg.AssetExecutionContext, config: Any) -> Iterator[Any]:
         """Yield the materialisations, once all is stored; if inputs are missing, an observation that names them."""
+        with claims_of(context.instance).held(self.asset.name, UNPARTITIONED_KEY, context.run.run_id) as claim:
+            yield from self._make(context, config)
+            claim.is_finished = True
+
+    def _make(self, context: dg.AssetExecutionContext, config: Any) -> Iterator[Any]:
         asset, store, started = self.asset, context.resources.store.open(), time.perf_counter()
         registered = context.instance.get_dynamic_partitions(str(asset.partitions.name))
         versions = input_versions(context.instance, [self.artifacts[name] for name in asset.inputs], registered)
@@ -44,6 +50,10 @@ class DatasetStep(Step):
         try:
             watched = asset.watched(config)
             tags |= {WATCHED_TAG: watched} if watched else {}
+            if self._is_made(context, tags):
+                for key in asset.keys:
+                    yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
+                return
             values: dict[str, Any] = {
                 name: _input(self.artifacts[name], store, versions[name]) for name in asset.inputs
             }
@@ -72,6 +82,17 @@ class DatasetStep(Step):
                 tags=tags,
                 data_version=dg.DataVersion(version) if version else None,
             )
+
+    def _is_made(self, context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> bool:
+        """Return whether this run, before it was resumed, or another run meanwhile has made what this one would."""
+        made = [latest_whole(context.instance, key) for key in (self.key, self.asset.keys[-1])]
+        if made[0] is None or made[1] is None or made[1].storage_id < made[0].storage_id:
+            return False
+        is_recent = made[0].run_id in run_group(context) or made[0].timestamp >= asked_at(context)
+        if is_recent and tags.items() <= made[0].tags.items():
+            context.log.info(f"made by run {made[0].run_id}, not repeated")
+            return True
+        return False
 
     def _data_version(self, result: AssetResult, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:
         """Return None where Dagster's own is right; it leaves out settings given at launch."""

@@ -98,6 +98,13 @@ def latest_complete(
     return {clip: record for clip, record in made.items() if last.get(clip, 0) > record.storage_id}
 
 
+def latest_observation(instance: dg.DagsterInstance, asset: dg.AssetKey, clip: str | None) -> Made | None:
+    """Return the latest observation of an asset, at a clip or over all clips, in the form of a materialisation."""
+    found = instance.fetch_observations(dg.AssetRecordsFilter(asset, [clip] if clip else None), limit=1).records
+    event = found[0].asset_observation if found else None
+    return made_from(found[0], event) if event else None
+
+
 def latest_whole(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Made | None:
     """Return the latest materialisation of an asset over all clips."""
     records = instance.fetch_materializations(asset, limit=1).records
@@ -105,7 +112,7 @@ def latest_whole(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Made | Non
     return made_from(records[0], event) if event else None
 
 
-def made_from(record: dg.EventLogRecord, event: dg.AssetMaterialization) -> Made:
+def made_from(record: dg.EventLogRecord, event: dg.AssetMaterialization | dg.AssetObservation) -> Made:
     """Return what an event records of one materialisation."""
     return Made(
         record.partition_key, record.run_id, record.storage_id, record.timestamp, event.tags or {}, event.metadata

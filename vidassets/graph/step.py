@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -11,11 +11,19 @@ import dagster as dg
 
 from vidassets.errors import VidassetsError
 from vidassets.graph.artifact import Artifact, StoredFile
+from vidassets.graph.dagster_internals import BACKFILL_ID_TAG, SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from vidassets.graph.declared_asset import AssetResult, DeclaredAsset
-from vidassets.graph.parameters import arguments
+from vidassets.graph.parameters import Parameters, arguments
 from vidassets.graph.settings import plain
-from vidassets.storage.store import ArtifactStore
+from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 from vidassets.storage.tables import check_foreign_key
+
+# An output with this metadata counts as produced, and Dagster records no event of its own for it: steps below it run,
+# and only the clips that were recorded one by one count as materialised. test_step.py checks this.
+RECORDED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
+# A run's tag, hidden in the UI: the time, in seconds since 1970, of the states that it was planned by.
+PLANNED_AT_TAG = ".dagster/vidassets/planned_at"
 
 
 class Step(ABC):
@@ -60,6 +68,31 @@ class Step(ABC):
             return compute
         compute_configured.__annotations__["config"] = self._config_type
         return compute_configured
+
+
+def load_inputs(
+    asset: DeclaredAsset, artifacts: Mapping[str, Artifact], inputs: Collection[str], store: ArtifactStore, clip: str
+) -> dict[str, Any]:
+    """Return the inputs of one clip's call, by name, each loaded as the class that the function asks for."""
+    keys = {name: UNPARTITIONED_KEY if artifacts[name].is_whole else clip for name in inputs}
+    return {name: artifacts[name].read(store, key, asset.inputs[name]) for name, key in keys.items()}
+
+
+def open_shared(parameters: Parameters, resources: Mapping[str, Any], config: dg.Config | None) -> dict[str, Any]:
+    """Return what all clips of a run share: resources, objects that are opened once, and the settings."""
+    opened = {name: open_(**arguments(open_, resources)) for name, open_ in parameters.shared.items()}
+    return {**resources, **opened, "config": config}
+
+
+def decoders(
+    parameters: Parameters, shared: Mapping[str, Any]
+) -> dict[str, Callable[[Mapping[str, Any]], Iterable[Any]]]:
+    """Return for each stream a function from a clip's inputs to its pieces."""
+
+    def bound(decode: Callable[..., Iterable[Any]]) -> Callable[[Mapping[str, Any]], Iterable[Any]]:
+        return lambda values: decode(**arguments(decode, {**values, **shared}))
+
+    return {name: bound(decode) for name, decode in parameters.streams.items()}
 
 
 def call_and_store(asset: DeclaredAsset, store: ArtifactStore, key: str, values: Mapping[str, Any]) -> AssetResult:
@@ -124,3 +157,25 @@ def _preview(preview: Callable[..., str | None], values: Mapping[str, Any]) -> s
         return preview(**arguments(preview, values))
     except VidassetsError as error:
         return f"No preview: {error}"
+
+
+def asked_at(context: dg.AssetExecutionContext) -> float:
+    """Return when a run was asked for, in seconds since 1970: what others have made since need not be made again."""
+    tags, instance = context.run.tags, context.instance
+    if planned := tags.get(PLANNED_AT_TAG):
+        return float(planned)
+    backfill = instance.get_backfill(tags[BACKFILL_ID_TAG]) if BACKFILL_ID_TAG in tags else None
+    if backfill is not None:  # its runs are created one after the other, long after it was launched
+        return backfill.backfill_timestamp
+    record = instance.get_run_record_by_id(context.run.run_id)
+    return record.create_timestamp.timestamp() if record else float("inf")
+
+
+def run_group(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """Return the ids of this run and of the failed runs that it resumes.
+
+    To launch a run again that succeeded means to repeat all of it, so its id is not among them.
+    """
+    group = context.instance.get_run_group(context.run.run_id) if context.run.root_run_id else None
+    earlier = (run.run_id for run in (group[1] if group else ()) if not run.is_success)
+    return frozenset({context.run.run_id, *earlier})

@@ -224,7 +224,9 @@ def test_a_killed_run_loses_the_clip_in_hand_and_launched_again_does_only_what_i
     [killed] = toy.instance.get_runs()
     toy.instance.report_run_failed(killed)
     assert toy.run(clips=("c0", "c9"), again=killed).status == dg.DagsterRunStatus.SUCCESS
-    assert [line for line in toy.reported() if line.startswith("number")] == [f"number c{i}" for i in range(10)]
+    # The clip in hand and the two whose inputs were read ahead may have killed the process: they come last.
+    order = [0, 1, 2, 3, 4, 8, 9, 5, 6, 7]
+    assert [line for line in toy.reported() if line.startswith("number")] == [f"number c{i}" for i in order]
     assert {asset: len(toy.made(asset)) for asset in CHAIN} == dict.fromkeys(CHAIN, 10)
 
 
