@@ -4,14 +4,20 @@ Data: generated films (panning coloured blots; cuts, dissolves, with and without
 footage (the option, or VIDASSETS_FOOTAGE), also three of its clips, whose transitions were found by eye.
 A transition is found if a shot begins after one of its frames. Precision and recall are at the model's own threshold.
 CPU-s per second of film are given for scoring and for scaling, without decoding, on one torch thread.
+The table of short shots compares three rules on the footage: no minimum length; the minimum length alone; the minimum
+length unless the model is certain (the default). Its cases are made of real pictures: cuts one to ten frames from the
+start or end of a clip, shots of two to five frames between two others, and flashes of one to four frames, which are no
+shots. `certain_score` was chosen on the animation and two other clips, and is judged on the films listed.
 The last table shows the difference in scores between pictures cropped from 256x144 and cropped at full size.
 """
 
 import argparse
+import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import av
@@ -101,6 +107,53 @@ def row_of(film: Film, borders: Borders, scorer: TransNetV2 | AdaptiveDetector) 
     ]
 
 
+def short_shot_cases(folder: Path) -> Iterator[tuple[str, list[np.ndarray], list[int]]]:
+    """Yield kind, pictures, and the last frame of every shot but the last one."""
+    performers, street, cat = (
+        [pixels for _, pixels in decoded(folder / name, STREAM_SIZE)]
+        for name in ("faces/two-performers.mp4", "clips/street.mp4", "clips/a name with spaces and '.mp4")
+    )
+    for cut, frames in ((20, performers[:82]), (62, performers[20:211]), (129, performers[82:])):
+        for n_frames in (1, 2, 3, 5, 7, 10):
+            yield "cut near the start", frames[cut - n_frames : cut + 60], [n_frames - 1]
+            yield "cut near the end", frames[max(0, cut - 60) : cut + n_frames], [min(cut, 60) - 1]
+    scenes = (performers[90:160], street[5:75], cat[5:75])
+    for first, second, third in permutations(scenes):
+        for n_frames in (2, 3, 4, 5):
+            yield "short shot", [*first[:25], *second[10 : 10 + n_frames], *third[:30]], [24, 24 + n_frames]
+    for frames in scenes:
+        for n_frames in (1, 2, 3, 4):
+            for flash in (np.full_like(frames[0], 250), cv2.add(frames[25], frames[25])):
+                yield "flash", [*frames[:25], *[flash] * n_frames, *frames[25 + n_frames :]], []
+
+
+def short_shots(folder: Path) -> Table:
+    """Count the shots found, and those that are none, under each rule."""
+    rules = {"no minimum": {"min_length_s": 0.0}, "minimum": {"certain_score": math.inf}, "unless certain": {}}
+    table = Table("model", "case", "cuts", *(f"{rule}: found, false" for rule in rules), title="short shots")
+    cases = list(short_shot_cases(folder))
+    for scorer in (TransNetV2(device="cpu"), AdaptiveDetector()):
+        counts: dict[str, np.ndarray] = {}
+        for kind, pictures, truth in cases:
+            frames = [(index / FRAME_RATE, pixels) for index, pixels in enumerate(pictures)]
+            batches = thumbnails(frames, borders_of(frames), scorer.model.frame_size)
+            scores, end_s = score_frames(kind, batches, scorer), len(frames) / FRAME_RATE
+            row = [len(truth)]
+            for rule in rules.values():
+                shots = shots_from_scores(kind, scores, end_s, **rule)
+                ends = set((shots["n_frames"].cum_sum() - 1)[:-1])
+                row += [len(ends & set(truth)), len(ends - set(truth))]
+            counts[kind] = counts.get(kind, 0) + np.array(row)
+        for kind, (n_cuts, *found) in counts.items():
+            table.add_row(scorer.model.name, kind, str(n_cuts), *(f"{a}, {b}" for a, b in batched(found, 2)))
+    return table
+
+
+def batched(values: list[int], size: int) -> list[list[int]]:
+    """Divide the values into lists of this size."""
+    return [values[at : at + size] for at in range(0, len(values), size)]
+
+
 def score_differences(paths: Iterable[Path]) -> Table:
     """Compare TransNetV2's scores for the two ways to crop its pictures."""
     table = Table("film", "frames", "largest difference", "mean", title="cropped from 256x144 against at full size")
@@ -134,6 +187,7 @@ def main() -> None:
     console = Console(width=140)
     console.print(table)
     if folder:
+        console.print(short_shots(folder))
         console.print(score_differences(folder / name for name in FOOTAGE if "street" not in name))
 
 

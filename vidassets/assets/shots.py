@@ -84,7 +84,16 @@ class Cutting(dg.Config, extra="forbid"):
         gt=0,
         description="Score at which a shot ends, on the model's own scale; null: the model's default.",
     )
-    min_length_s: float = Field(default=0.25, ge=0, description="Seconds; a shorter shot is merged with its neighbour.")
+    min_length_s: float = Field(
+        default=0.25,
+        ge=0,
+        description="Seconds; a shorter shot is merged with its neighbour, unless the cut is certain.",
+    )
+    certain_score: float | None = Field(
+        default=None,
+        gt=0,
+        description="Score of a certain cut, on the model's own scale; null: the model's default.",
+    )
 
 
 def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> str:
@@ -100,12 +109,17 @@ PICTURES_SHOWN = 24
 
 
 @clip_asset(
-    group="shots", kinds={"parquet"}, version="1", schema=clip_schemas.Shots, preview=_strip, figures=[Figure("shots")]
+    group="shots", kinds={"parquet"}, version="2", schema=clip_schemas.Shots, preview=_strip, figures=[Figure("shots")]
 )
 def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> pl.DataFrame:
     """Divide the clip into contiguous shots: start, end, kind of transition, and middle frame of each."""
     from vidassets.shots.shots import shots_from_scores
 
     return shots_from_scores(
-        clip, shot_scores, raw_clip.end_s, threshold=config.threshold, min_length_s=config.min_length_s
+        clip,
+        shot_scores,
+        raw_clip.end_s,
+        threshold=config.threshold,
+        min_length_s=config.min_length_s,
+        certain_score=config.certain_score,
     )

@@ -201,6 +201,7 @@ class SpeakerNames(ClipTable):
 
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     speaker = dy.String(primary_key=True, regex=r"^S\d+$")
+    name = dy.String(description="the name shown everywhere: the person's, or Speaker 1, Speaker 2 …")
     person = dy.String(nullable=True, description="null: no known voice is similar enough")
     source = dy.String(nullable=True, regex=r"^(voice bank|decision)$")
     similarity = dy.Float32(

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from vidassets.errors import EmptyVideo, SchemaViolation
-from vidassets.shots.scorer import shot_model
+from vidassets.shots.scorer import certain_score_of, shot_model
 
-# A few frames are a flash, not a shot: 0.25 s is 6 frames at 24 fps. Chosen here.
+# A few frames are a flash, not a shot, unless the model is certain: 0.25 s is 6 frames at 24 fps. Chosen here.
 MIN_LENGTH_S = 0.25
 # A frame that is more likely than not part of a transition counts as part of it.
 TRANSITION_PROBABILITY = 0.5
@@ -34,12 +34,14 @@ def shots_from_scores(
     end_s: float,
     threshold: float | None = None,
     min_length_s: float = MIN_LENGTH_S,
+    certain_score: float | None = None,
 ) -> pl.DataFrame:
     """Return one row per shot, contiguous, half-open and covering the clip, with the columns of `schemas.Shots`.
 
     A transition is a run of frames that score at least `threshold` or that the model counts as part of a transition.
     It is split in its middle between the two shots. A transition at the start or end of the clip (a fade from or to
-    black) is no boundary. If a shot would be shorter than `min_length_s`, the weaker boundary is dropped.
+    black) is no boundary. If a shot would be shorter than `min_length_s`, the weaker boundary is dropped, unless it
+    scores at least `certain_score`.
 
     Args:
         clip: partition key.
@@ -47,6 +49,7 @@ def shots_from_scores(
         end_s: end of the last frame, on the same clock; later than its pts_s.
         threshold: on the model's own scale; None for the model's default.
         min_length_s: seconds.
+        certain_score: on the model's own scale; None for the model's default, infinite for an unknown model.
     Raises:
         EmptyVideo: there are no scores.
         SchemaViolation: times decrease, or end_s is not after the last one.
@@ -57,11 +60,13 @@ def shots_from_scores(
     _check_times(clip, pts_s, end_s)
     if threshold is None:
         threshold = shot_model(scores["model"][0]).default_threshold
+    if certain_score is None:
+        certain_score = certain_score_of(scores["model"][0])
     score = scores["score"].to_numpy()
     many_hot = scores["many_hot"].fill_null(0.0).to_numpy()
 
     boundaries = _boundaries(pts_s, score, many_hot, threshold)
-    kept = _far_enough_apart(boundaries, float(pts_s[0]), end_s, min_length_s)
+    kept = _far_enough_apart(boundaries, float(pts_s[0]), end_s, min_length_s, certain_score)
     # For each of S shots: its first frame, the frame past its last one, and both times, each of shape (S,).
     first = np.array([0, *(boundary.frame for boundary in kept)])
     past = np.append(first[1:], len(pts_s))
@@ -129,14 +134,15 @@ def _boundaries(pts_s: np.ndarray, score: np.ndarray, many_hot: np.ndarray, thre
 
 
 def _far_enough_apart(
-    boundaries: list[_Boundary], begin_s: float, end_s: float, min_length_s: float
+    boundaries: list[_Boundary], begin_s: float, end_s: float, min_length_s: float, certain_score: float
 ) -> list[_Boundary]:
-    """Return the boundaries that leave no shot too short, in order of time; stronger ones are accepted first."""
-    least_s = max(min_length_s - CLOCK_S, CLOCK_S / 2)
+    """Return the boundaries that leave no shot too short or are certain, in order of time; stronger ones come first."""
+    shortest_s = CLOCK_S / 2
     times_s = [begin_s, end_s]
     kept: list[_Boundary] = []
     for boundary in sorted(boundaries, key=lambda boundary: (-boundary.score, boundary.frame)):
         at = bisect(times_s, boundary.start_s)
+        least_s = shortest_s if boundary.score >= certain_score else max(min_length_s - CLOCK_S, shortest_s)
         before_s, after_s = times_s[at - 1], times_s[at] if at < len(times_s) else end_s
         if boundary.start_s - before_s >= least_s and after_s - boundary.start_s >= least_s:
             times_s.insert(at, boundary.start_s)

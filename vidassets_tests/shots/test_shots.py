@@ -73,6 +73,26 @@ def test_a_fade_at_the_start_or_end_of_the_clip_is_no_boundary(faded):
     assert spans(shots) == [(0.0, 5.0)]
 
 
+@pytest.mark.parametrize(
+    ("cuts", "starts_s"),
+    [
+        pytest.param({"f47": 0.96}, [0.0, 4.8], id="0.2 s before the end"),
+        pytest.param({"f1": 0.9}, [0.0, 0.2], id="two frames after the start"),
+        pytest.param({"f19": 0.8, "f21": 0.9}, [0.0, 2.0, 2.2], id="two certain cuts around a short shot"),
+        pytest.param({"f19": 0.6, "f21": 0.9}, [0.0, 2.2], id="one certain, one not"),
+        pytest.param({"f47": 0.6}, [0.0], id="not certain, near the end"),
+    ],
+)
+def test_a_short_shot_is_kept_where_the_model_is_certain(cuts, starts_s):
+    shots = shots_from_scores("film", scores_table(peaks(50, **cuts)), end_s=5.0)
+    assert [round(start_s, 6) for start_s in shots["start_s"]] == starts_s
+
+
+def test_a_ratio_is_never_certain_of_a_short_shot():
+    scores = scores_table(peaks(50, f19=90.0, f21=120.0), model="scenedetect-adaptive")
+    assert spans(shots_from_scores("film", scores, end_s=5.0)) == [(0.0, 2.2), (2.2, 5.0)]
+
+
 def test_the_weaker_of_two_boundaries_too_close_is_dropped():
     scores = scores_table(peaks(50, f19=0.6, f21=0.9, f40=0.5))
     assert spans(shots_from_scores("film", scores, end_s=5.0)) == [(0.0, 2.2), (2.2, 4.1), (4.1, 5.0)]
@@ -133,14 +153,17 @@ def scored_clips(draw: st.DrawFn) -> tuple[pl.DataFrame, float]:
     return scores, float(pts_s[-1]) + 0.04
 
 
-@given(clip=scored_clips(), threshold=st.floats(0, 1), min_length_s=st.floats(0, 2))
-def test_shots_are_contiguous_and_cover_the_clip_and_none_is_too_short(clip, threshold, min_length_s):
+@given(clip=scored_clips(), threshold=st.floats(0, 1), min_length_s=st.floats(0, 2), certain=st.floats(0, 2))
+def test_shots_are_contiguous_and_cover_the_clip_and_only_certain_cuts_make_short_ones(
+    clip, threshold, min_length_s, certain
+):
     scores, end_s = clip
-    shots = clip_schemas.Shots.validate(shots_from_scores("film", scores, end_s, threshold, min_length_s))
+    shots = clip_schemas.Shots.validate(shots_from_scores("film", scores, end_s, threshold, min_length_s, certain))
     assert shots["start_s"][0] == scores["pts_s"][0]
     assert shots["end_s"][-1] == end_s
     assert shots["start_s"][1:].to_list() == shots["end_s"][:-1].to_list()
     assert shots["n_frames"].sum() == len(scores)
     assert shots.filter(~pl.col("representative_s").is_between("start_s", "end_s", closed="left")).is_empty()
-    if len(shots) > 1:
-        assert (shots["end_s"] - shots["start_s"]).min() >= min_length_s - 2e-6
+    uncertain = shots["transition_score"].fill_null(np.inf) < certain
+    short = (shots["end_s"] - shots["start_s"]) < min_length_s - 2e-6
+    assert not (short & (uncertain | uncertain.shift(-1, fill_value=False))).any()

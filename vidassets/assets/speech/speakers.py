@@ -44,11 +44,14 @@ class SpeakerCount(dg.Config, extra="forbid"):
 
 
 def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
+    from vidassets.speech.shown_names import shown_name
+
     if speakers.is_empty():
         return "Nobody speaks in this clip."
-    lines = ["| speaker | speaks | overlapped | turns |", "|---|---|---|---|"]
+    lines = ["| speaker | in tables | speaks | overlapped | turns |", "|---|---|---|---|---|"]
     for row in speakers.iter_rows(named=True):
-        lines.append(f"| {row['speaker']} | {row['total_s']:.1f} s | {row['overlapped_s']:.1f} s | {row['n_turns']} |")
+        times = f"{row['total_s']:.1f} s | {row['overlapped_s']:.1f} s | {row['n_turns']}"
+        lines.append(f"| {shown_name(row['speaker'])} | {row['speaker']} | {times} |")
     basis, confidence = speakers["count_basis"][0], speakers["count_confidence"][0]
     certainty = "" if confidence is None else f", confidence {confidence:.2f}"
     return "\n".join([*lines, "", f"Number of speakers: {basis}{certainty}."])
@@ -57,7 +60,7 @@ def _speaking_times(artifact: pl.DataFrame, speakers: pl.DataFrame) -> str:
 @clip_asset(
     group="speech_speakers",
     kinds={"parquet", "rttm"},
-    version="1",
+    version="2",
     schema=speech_schemas.SpeakerTurns,
     also={
         "exclusive_turns": speech_schemas.SpeakerTurns,
@@ -216,18 +219,20 @@ class Naming(dg.Config, extra="forbid"):
 def _names_table(artifact: pl.DataFrame) -> str:
     if artifact.is_empty():
         return "Nobody speaks in this clip."
-    lines = ["| speaker | person | by | most similar | similarity |", "|---|---|---|---|---|"]
+    from vidassets.speech.shown_names import shown_name
+
+    lines = ["| speaker | in tables | person | by | most similar | similarity |", "|---|---|---|---|---|---|"]
     for row in artifact.iter_rows(named=True):
         similarity = "" if row["similarity"] is None else f"{row['similarity']:.2f}"
-        cells = (row["speaker"], row["person"] or "unknown", row["source"] or "", row["likest"] or "", similarity)
-        lines.append("| " + " | ".join(cells) + " |")
+        names = (shown_name(row["speaker"]), row["speaker"], row["person"] or "unknown")
+        lines.append("| " + " | ".join([*names, row["source"] or "", row["likest"] or "", similarity]) + " |")
     return "\n".join(lines)
 
 
 @clip_asset(
     group="speech_speakers",
     kinds={"parquet"},
-    version="1",
+    version="2",
     schema=speech_schemas.SpeakerNames,
     preview=_names_table,
 )

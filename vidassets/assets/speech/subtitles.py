@@ -37,8 +37,10 @@ class SubtitleLines(dg.Config, extra="forbid"):
 
     max_chars_per_line: int = Field(default=42, ge=8, description="Use 16 for Chinese, 13 for Japanese.")
     max_lines: int = Field(default=2, ge=1, description="Lines per cue.")
-    max_chars_per_s: float = Field(default=20.0, ge=1, description="Reading speed.")
-    min_duration_s: float = Field(default=5 / 6, gt=0, description="Of a cue, unless the next begins earlier.")
+    max_chars_per_s: float = Field(
+        default=20.0, ge=1, description="Reading speed, unless the speech leaves no time for it."
+    )
+    min_duration_s: float = Field(default=5 / 6, gt=0, description="Of a cue, unless the speech leaves no time for it.")
     max_duration_s: float = Field(default=7.0, gt=0, description="Longer cues are split.")
     pause_s: float = Field(default=1.0, ge=0, description="A cue is split at silences of this length.")
     raised_semitones: float = Field(
@@ -59,7 +61,7 @@ def _timeline(
     speaker_names: pl.DataFrame,
     audio_facts: pl.DataFrame,
 ) -> str:
-    from vidassets.speech.subtitles.shown_names import shown_names
+    from vidassets.speech.shown_names import shown_names
     from vidassets.speech.subtitles.timeline_picture import draw_timeline
 
     if transcript.is_empty():
@@ -81,7 +83,7 @@ def _timeline(
 @clip_asset(
     group="speech_subtitles",
     kinds={"vtt"},
-    version="1",
+    version="2",
     extension="vtt",
     also={
         "subtitles_srt": Blob("srt", "The subtitles as SubRip."),
@@ -102,16 +104,20 @@ def subtitles(
     config: SubtitleLines,
 ) -> AssetResult:
     """The subtitles as WebVTT, with voice tags, word times and emphasis. Cues are readable and never overlap."""
+    from vidassets.speech.shown_names import shown_names
     from vidassets.speech.subtitles.ass import format_ass
     from vidassets.speech.subtitles.cue import SubtitleStyle
     from vidassets.speech.subtitles.cue_layout import lay_out_cues
     from vidassets.speech.subtitles.emphasis import emphasis_classes
-    from vidassets.speech.subtitles.shown_names import shown_names
     from vidassets.speech.subtitles.srt import format_srt
     from vidassets.speech.subtitles.webvtt import format_webvtt
 
     style = SubtitleStyle(**config.model_dump(exclude={"raised_semitones", "offset_s"}))
-    cues, names = lay_out_cues(transcript, transcript_words, style), shown_names(speakers, speaker_names)
+    # The clip ends with its last picture or its last sound.
+    sound = audio_facts.row(0, named=True)
+    span_s = (sound["start_s"], max(sound["start_s"] + sound["duration_s"], raw_clip.end_s))
+    cues = lay_out_cues(transcript, transcript_words, style, span_s)
+    names = shown_names(speakers, speaker_names)
     emphasis = emphasis_classes(word_acoustics, config.raised_semitones)
     quality = transcript["quality"].unique().to_list()
     note = f"{', '.join(transcript['model'].unique().sort())}: {', '.join(quality)} quality" if quality else ""

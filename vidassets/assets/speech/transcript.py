@@ -82,7 +82,7 @@ def _timeline(
     speakers: pl.DataFrame,
     audio_facts: pl.DataFrame,
 ) -> str:
-    from vidassets.speech.subtitles.shown_names import shown_names
+    from vidassets.speech.shown_names import shown_names
     from vidassets.speech.subtitles.timeline_picture import draw_timeline
 
     if artifact.is_empty() and speaker_turns.is_empty():

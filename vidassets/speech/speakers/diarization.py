@@ -11,6 +11,8 @@ from vidassets.speech.speakers.voice_windows import VoiceWindows, window_edges
 
 # The mean of fewer windows (less than 1 s of speech) depends more on the words than on the voice. Chosen here.
 MIN_VOICE_WINDOWS = 10
+# Below this confidence in the number of speakers, of at most 0.5, the page says that it is a guess. Chosen here.
+GUESS_CONFIDENCE = 0.05
 
 
 def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diarization:
@@ -29,7 +31,9 @@ def diarize(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Diariz
         model=windows.model,
         events=_events(clustering, options),
     )
-    return tabulate_turns(clip, _turns(windows, clustering.labels), _voices(windows, clustering.labels), facts)
+    return tabulate_turns(
+        clip, turns_of_windows(windows, clustering.labels), _voices(windows, clustering.labels), facts
+    )
 
 
 def _consistent(options: SpeakerOptions) -> SpeakerOptions:
@@ -59,7 +63,8 @@ def _by_channel(clip: str, windows: VoiceWindows, options: SpeakerOptions) -> Di
     return tabulate_turns(clip, turns, _voices(windows, labels), SpeakerFacts("channels", None, windows.model, events))
 
 
-def _turns(windows: VoiceWindows, labels: np.ndarray) -> list[Turn]:
+def turns_of_windows(windows: VoiceWindows, labels: np.ndarray) -> list[Turn]:
+    """Return the turns of windows with a speaker each, int64 (W,)."""
     # int64 (S + 1,): the first window of each stretch, and the end.
     firsts = np.searchsorted(windows.window_stretch, np.arange(len(windows.stretch_s) + 1))
     return [
@@ -81,6 +86,11 @@ def _voices(windows: VoiceWindows, labels: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def _events(clustering: SpeakerClustering, options: SpeakerOptions) -> list[str]:
+    if clustering.confidence is not None and clustering.confidence < GUESS_CONFIDENCE:
+        return [
+            f"{clustering.n_speakers} speakers are little more than a guess (confidence {clustering.confidence:.2f}); "
+            "set n_speakers if you know their number"
+        ]
     least = options.n_speakers or options.min_speakers or 0
     if 0 < clustering.n_speakers < least:
         return [

@@ -7,6 +7,7 @@ import polars as pl
 
 from vidassets.errors import EmbeddingMismatch
 from vidassets.schemas.speech import SpeakerNames
+from vidassets.speech.shown_names import shown_name
 from vidassets.speech.speakers.voice_encoder import unit
 
 
@@ -54,11 +55,13 @@ def name_speakers(
         for speaker, embedding in speakers.select("speaker", "embedding").iter_rows()
     }
     by_voice = _names_by_voice(matches, decided, threshold)
+    named = {speaker: decided[speaker] if speaker in decided else by_voice.get(speaker) for speaker in matches}
     rows = [
         {
             "clip": clip,
             "speaker": speaker,
-            "person": decided[speaker] if speaker in decided else by_voice.get(speaker),
+            "name": shown_name(speaker, named[speaker]),
+            "person": named[speaker],
             "source": "decision" if speaker in decided else "voice bank" if speaker in by_voice else None,
             "similarity": matches[speaker].similarity,
             "likest": matches[speaker].person,

@@ -2,15 +2,17 @@
 
 import unicodedata
 
+from vidassets.speech.shown_names import colour_of, shown_name
 from vidassets.speech.subtitles.cue import Cue, CueWord, Voice
 from vidassets.speech.subtitles.player_clock import shown_cues, to_ms
-from vidassets.speech.subtitles.shown_names import colour_of, numbered
 
 WORD_JOINER = "\u2060"
 # Words that are not spoken yet are grey. Colours are &HAABBGGRR.
 UNSPOKEN = "&H00A0A0A0"
 # Shares of the picture's height, so that two lines take a ninth of it. Chosen here.
 FONT_SHARE, MARGIN_SHARE = 1 / 18, 1 / 20
+# Height of a line with its outline, and a little more, since a player moves an event up that touches another.
+LINE_SHARE = 1.15 * FONT_SHARE
 # Tags before a word of each class of `emphasis_classes`; {\r} after the word resets them.
 EMPHASIS_TAGS = {
     "emphasis": r"\fscx125\fscy125\b1",
@@ -37,6 +39,9 @@ def format_ass(
 ) -> str:
     """Return the subtitles as ASS text; valid also without cues. In a cue with two voices, each is an event.
 
+    Events are in the order of the lines on screen, as in the other formats: a voice with others below it is moved up by
+    their lines. Players draw the first of several events lowest, unless their margins keep them apart.
+
     Args:
         cues: from `lay_out_cues`.
         names: from `shown_names`; speakers without a name are numbered.
@@ -51,17 +56,20 @@ def format_ass(
     lines += [_style(speaker, frame_size[1], encoding) for speaker in (None, *speakers)]
     lines += ["", "[Events]", f"Format: {EVENT_FIELDS}"]
     for begin_ms, end_ms, cue in shown_cues(cues, offset_s):
-        # Times in centiseconds. Of events that begin together, the first is drawn lowest.
         begin_cs, end_cs = begin_ms // 10, max(end_ms // 10, begin_ms // 10 + 1)
-        for voice in reversed(cue.voices):
-            name = names.get(voice.speaker, numbered(voice.speaker)) if voice.speaker else ""
+        for number, voice in enumerate(cue.voices):
+            # The number of lines below the voice, and the margin that leaves room for them; 0 is that of the style.
+            n_below = sum(len(below.lines) for below in cue.voices[number + 1 :])
+            margin = round(frame_size[1] * (MARGIN_SHARE + n_below * LINE_SHARE)) if n_below else 0
+            name = names.get(voice.speaker, shown_name(voice.speaker)) if voice.speaker else ""
             fields = (
                 "0",
                 _timestamp(begin_cs),
                 _timestamp(end_cs),
                 voice.speaker or "Default",
                 _field(name),
-                *"000",
+                *"00",
+                str(margin),
                 "",
             )
             text = cue.dash + _karaoke(voice, (begin_cs, end_cs), emphasis or {}, offset_s)

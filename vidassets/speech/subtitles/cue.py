@@ -36,7 +36,9 @@ class SubtitleStyle:
         max_duration_s: longest cue. Longer speech is split; a single longer word is cut off.
         min_gap_s: gap between two cues: two frames.
         close_gap_s: shorter gaps flicker, so they are reduced to `min_gap_s`. Twelve frames.
-        linger_s: longest time that a cue stays after its last word to be read. Twelve frames; BBC: up to 1.5 s.
+        linger_s: longest time that a cue stays after its last word to be read. BBC: up to 1.5 s.
+        lead_s: longest time that a cue begins before its first word, if it is too short to be read otherwise. Chosen
+            here.
         pause_s: cues are split at silences of this length. Chosen here.
     """
 
@@ -47,7 +49,8 @@ class SubtitleStyle:
     max_duration_s: float = 7.0
     min_gap_s: float = 2 / 24
     close_gap_s: float = 0.5
-    linger_s: float = 0.5
+    linger_s: float = 1.5
+    lead_s: float = 0.5
     pause_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class SubtitleStyle:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise InvalidSetting(f"{name} must be at least {bound:g}, got {getattr(self, name)}.")
-        for name in ("min_gap_s", "close_gap_s", "linger_s", "pause_s"):
+        for name in ("min_gap_s", "close_gap_s", "linger_s", "lead_s", "pause_s"):
             if getattr(self, name) < 0:
                 raise InvalidSetting(f"{name} must be at least 0, got {getattr(self, name)}.")
         if self.max_duration_s < self.min_duration_s:

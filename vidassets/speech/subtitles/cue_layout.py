@@ -9,9 +9,11 @@ The steps: words become runs (one speaker, no long pause), runs are split where 
 into blocks that fit a cue; blocks are grouped into cues, and cues get their times and lines.
 """
 
+import math
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -23,6 +25,9 @@ from vidassets.speech.subtitles.cue import DASH, FLEETING_S, Cue, CueWord, Subti
 SENTENCE_ENDS = ".?!…。？！؟।"
 CLAUSE_ENDS = ",;:–—，、；：،"
 CLOSING_MARKS = "\"'”’)»]」』"
+# Cost of each second that a cue lacks to be read: far above every other cost of a break, which only choose among
+# layouts that can be read equally well. Chosen here.
+LACKING_COST = 100.0
 # ISO 639-1 and -3 codes of languages written without spaces between words.
 UNSPACED_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 
@@ -45,22 +50,37 @@ class _Run:
         return max(word.end_s for word in self.words)
 
 
-def lay_out_cues(transcript: pl.DataFrame, words: pl.DataFrame, style: SubtitleStyle) -> list[Cue]:
+def lay_out_cues(
+    transcript: pl.DataFrame,
+    words: pl.DataFrame,
+    style: SubtitleStyle,
+    span_s: tuple[float, float] = (-math.inf, math.inf),
+) -> list[Cue]:
     """Return cues in order of time that do not overlap. Every word is in exactly one cue, in its speaker's order.
+
+    A cue is shorter than `min_duration_s`, or faster to read than `max_chars_per_s`, only where the speech leaves no
+    time for more.
 
     Args:
         transcript: rows of `speech_schemas.Transcript` of a clip.
         words: rows of `speech_schemas.TranscriptWords` of the same clip; blank words are left out.
         style: how much is shown, and for how long.
+        span_s: clip times at which the clip begins and ends; no cue is outside of it.
 
     Raises:
         SchemaViolation: a segment of the transcript has text but no words.
     """
     _check_words(transcript, words)
     runs = list(_runs(transcript, words, style))
-    blocks = [block for run in _split_at_overlaps(runs, style) for block in _blocks(run, style)]
+    runs = sorted(_split_at_overlaps(runs, style), key=lambda run: run.start_s)
+    starts_s = [run.start_s for run in runs] + [span_s[1]]
+    blocks = [
+        block
+        for run in runs
+        for block in _blocks(run, style, until_s=starts_s[bisect_left(starts_s, run.end_s, hi=len(runs))])
+    ]
     blocks.sort(key=lambda block: (block.start_s, block.words[0].word_index))
-    return _timed_cues(list(_group(blocks, style)), style)
+    return _timed_cues(list(_group(blocks, style)), style, span_s)
 
 
 def _check_words(transcript: pl.DataFrame, words: pl.DataFrame) -> None:
@@ -129,8 +149,10 @@ def _stretches(run: _Run, bounds_s: list[float], style: SubtitleStyle) -> list[i
     return np.maximum.accumulate(np.searchsorted(bounds_s, middles_s, side="right")).tolist()
 
 
-def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
-    """Split the run into blocks that each fit a cue, in the cheapest way by `_break_cost`.
+def _blocks(run: _Run, style: SubtitleStyle, until_s: float) -> list[_Run]:
+    """Split the run into blocks that each fit a cue: with the most time to read them, and breaks of low `_break_cost`.
+
+    `until_s` is the time at which the next run begins, or the clip ends.
 
     Dynamic programming from the end of the N words: best[i], (N + 1,), is the least cost of all words from i on, and
     past[i], (N,), is the word after the block that starts with word i.
@@ -157,7 +179,12 @@ def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
                 break
             # A cue costs 1, so few cues are best; then full cues, and breaks at the ends of sentences.
             emptiness = max(0.0, 1 - filled / (room * max_lines))
-            cost = 1 + emptiness**2 / 2 + _break_cost(words, last) + best[last + 1]
+            # Time that the block lacks to be read: counted from its first word until the next one, or the lingering.
+            next_s = words[last + 1].start_s if last + 1 < n_words else until_s
+            stays_s = min(words[last].end_s + style.linger_s, next_s - style.min_gap_s) - words[first].start_s
+            chars = filled + len(run.separator) * (last - first)
+            lacking_s = max(0.0, _needed_s(chars, style) - stays_s)
+            cost = 1 + emptiness**2 / 2 + _break_cost(words, last) + LACKING_COST * lacking_s + best[last + 1]
             if cost < best[first]:
                 best[first], past[first] = cost, last + 1
     # Follow the best choices from the first word.
@@ -166,6 +193,11 @@ def _blocks(run: _Run, style: SubtitleStyle) -> list[_Run]:
         blocks.append(_Run(run.speaker, run.separator, words[first : past[first]], run.together))
         first = past[first]
     return blocks
+
+
+def _needed_s(chars: int, style: SubtitleStyle) -> float:
+    """Return the least duration of a cue with this many characters."""
+    return min(max(style.min_duration_s, chars / style.max_chars_per_s), style.max_duration_s)
 
 
 def _break_cost(words: list[CueWord], last: int) -> float:
@@ -197,11 +229,15 @@ def _group(blocks: list[_Run], style: SubtitleStyle) -> Iterator[list[_Run]]:
 
 def _joins(block: _Run, cue: list[_Run], style: SubtitleStyle) -> bool:
     begin_s, end_s = cue[0].start_s, max(part.end_s for part in cue)
+    # Time that the cue lacks to be read if the block begins another cue, and if the block joins it.
+    alone_s = begin_s + _needed_s(_chars(cue), style) - (block.start_s - style.min_gap_s)
+    joined_s = begin_s + _needed_s(_chars([*cue, block]), style) - max(end_s, block.end_s)
     at_once = block.together and all(part.together for part in cue) and block.start_s < end_s
     too_short = block.start_s - style.min_gap_s < begin_s + style.min_duration_s
+    too_fast = alone_s > max(0.0, joined_s)
     room = style.max_chars_per_line - len(DASH)
     return (
-        (at_once or too_short)
+        (at_once or too_short or too_fast)
         and len(cue) < style.max_lines
         and block.speaker not in [part.speaker for part in cue]
         and max(block.end_s, end_s) - begin_s <= style.max_duration_s
@@ -213,26 +249,46 @@ def _width(words: list[CueWord], separator: str) -> int:
     return sum(char_count(word.text) for word in words) + len(separator) * (len(words) - 1)
 
 
-def _timed_cues(groups: list[list[_Run]], style: SubtitleStyle) -> list[Cue]:
-    """Return the cues: as long as they are spoken, or longer if reading takes longer and the next cue leaves room."""
+def _chars(blocks: list[_Run]) -> int:
+    """Return the number of characters that a cue of these blocks shows, without dashes."""
+    return sum(_width(block.words, block.separator) for block in blocks)
+
+
+def _timed_cues(groups: list[list[_Run]], style: SubtitleStyle, span_s: tuple[float, float]) -> list[Cue]:
+    """Return the cues: as long as they are spoken, or longer if reading takes longer and other cues leave room."""
+    begin_s, clip_end_s = span_s
+    # Each cue leaves a fleeting time to every later one, so that all end within the clip: the latest end of each.
+    fleeting_s = min(FLEETING_S, (clip_end_s - begin_s) / max(len(groups), 1))
+    latest_s = [clip_end_s - (len(groups) - number) * fleeting_s for number in range(len(groups) + 1)]
+    latest_s[0] = max(latest_s[0], begin_s)
     cues: list[Cue] = []
-    free_s = -np.inf  # end of the cue before
+    free_s = begin_s  # end of the cue before
     for index, blocks in enumerate(groups):
-        start_s = max(blocks[0].start_s, free_s)
+        start_s = min(max(blocks[0].start_s, free_s), latest_s[index])
         spoken_s = max(block.end_s for block in blocks)
         # A cue that is read more slowly than spoken stays, but not for longer than `linger_s`.
-        chars = sum(_width(block.words, block.separator) for block in blocks)
-        read_s = min(start_s + chars / style.max_chars_per_s, spoken_s + style.linger_s)
-        end_s = max(spoken_s, read_s, start_s + style.min_duration_s)
+        needed_s = _needed_s(_chars(blocks), style)
+        end_s = max(spoken_s, min(start_s + needed_s, spoken_s + style.linger_s), start_s + style.min_duration_s)
         # Close a short gap to the next cue, or make room for it.
         if index + 1 < len(groups):
-            next_s = groups[index + 1][0].start_s
+            next_s = min(groups[index + 1][0].start_s, latest_s[index + 1])
             if end_s > next_s - max(style.close_gap_s, style.min_gap_s):
                 end_s = next_s - style.min_gap_s
-        end_s = max(min(end_s, start_s + style.max_duration_s), start_s + FLEETING_S)
+        end_s = min(max(min(end_s, start_s + style.max_duration_s), start_s + fleeting_s), latest_s[index + 1])
+        # A cue that is still too short begins before its first word, where nothing is shown.
+        if end_s - start_s < needed_s:
+            room_s = max(free_s + style.min_gap_s * bool(cues), begin_s)
+            start_s = min(start_s, max(end_s - needed_s, start_s - style.lead_s, room_s))
+            if cues and start_s - free_s < style.close_gap_s:
+                cues[-1] = _kept_until(cues[-1], start_s - style.min_gap_s, style)
         free_s = end_s
         cues.append(Cue(start_s, end_s, tuple(_voice(block, style) for block in blocks)))
     return cues
+
+
+def _kept_until(cue: Cue, end_s: float, style: SubtitleStyle) -> Cue:
+    """Return the cue, extended to this time if it does not become longer than the longest cue."""
+    return replace(cue, end_s=max(cue.end_s, min(end_s, cue.start_s + style.max_duration_s)))
 
 
 def _voice(block: _Run, style: SubtitleStyle) -> Voice:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from vidassets.errors import SchemaViolation
-from vidassets.speech.subtitles.shown_names import shown_names
+from vidassets.speech.shown_names import shown_names
 
 # Columns that the document has elsewhere; the other columns of Acoustics become `acoustic_features`.
 NOT_FEATURES = ("clip", "word_index", "segment_index", "start_s", "end_s", "speaker", "text")

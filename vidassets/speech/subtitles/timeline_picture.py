@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from vidassets.speech.subtitles.shown_names import numbered
+from vidassets.speech.shown_names import shown_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def draw_timeline(
         _texts(axes, lane, transcript.filter(said), words.filter(said), (begin_s, end_s))
         axes.axhline(lane, color="0.9", linewidth=0.8)
     nobody = "no turn near" if len(words) else ""
-    _label(axes, [_drawable(_short(names.get(name, numbered(name)) if name else nobody, 17)) for name in shown])
+    _label(axes, [_drawable(_short(names.get(name, shown_name(name)) if name else nobody, 17)) for name in shown])
     rest = f" ({len(lanes) - len(shown)} lanes not shown)" if len(lanes) > len(shown) else ""
     n_voices = sum(speaker is not None for speaker in lanes)
     counted = f"{n_voices} speaker{'s' * (n_voices != 1)}{rest}, {len(words)} word{'s' * (len(words) != 1)}"

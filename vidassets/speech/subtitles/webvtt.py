@@ -1,8 +1,8 @@
 """WebVTT (W3C): captions for a browser's video element, with speakers and word times."""
 
+from vidassets.speech.shown_names import colour_of, shown_name
 from vidassets.speech.subtitles.cue import Cue, CueWord, Voice
 from vidassets.speech.subtitles.player_clock import shown_cues, to_ms
-from vidassets.speech.subtitles.shown_names import colour_of, numbered
 
 # Styles of the classes of `emphasis_classes`; a page may replace them.
 EMPHASIS_CSS = (
@@ -56,7 +56,7 @@ def _style(cues: list[Cue]) -> str:
 def _named(speaker: str | None, text: str, names: dict[str, str]) -> str:
     if speaker is None:
         return text
-    name = _escaped(" ".join(names.get(speaker, numbered(speaker)).split()))
+    name = _escaped(" ".join(names.get(speaker, shown_name(speaker)).split()))
     return f"<v.{speaker} {name}>{text}</v>"
 
 

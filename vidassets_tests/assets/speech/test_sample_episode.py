@@ -1,6 +1,7 @@
 """The sample episode, heard by the embedded models, against what is true of it."""
 
 import json
+import re
 from difflib import SequenceMatcher
 from itertools import pairwise
 
@@ -123,6 +124,21 @@ def test_subtitles_never_overlap_and_never_run_backwards(clips: SpokenClips, ext
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
 
 
+@pytest.mark.parametrize("extension", FORMATS)
+def test_no_cue_outlives_the_clip(clips: SpokenClips, extension: str):
+    assert max(end for _, end, _ in shown(clips, extension)) <= DURATION_S * 1000
+
+
+def test_a_voice_has_one_name_in_the_table_the_document_and_the_subtitles(clips: SpokenClips, document: dict):
+    names = dict(clips.table("speaker_names", EPISODE).select("speaker", "name").iter_rows())
+    assert names == {"S0": "Speaker 1", "S1": "Speaker 2"}
+    assert {key: speaker["name"] for key, speaker in document["speakers"].items()} == names
+    ass = pysubs2.SSAFile.from_string(clips.blob("subtitles_ass", "ass", EPISODE).decode(), format_="ass")
+    assert {event.style: event.name for event in ass} == names
+    vtt = clips.blob("subtitles", "vtt", EPISODE).decode()
+    assert set(re.findall(r"<v\.(S\d) ([^>]*)>", vtt)) == set(names.items())
+
+
 def test_the_document_keeps_its_schema(document: dict):
     assert list(Draft202012Validator(document_schema()).iter_errors(document)) == []
 
@@ -173,7 +189,9 @@ def test_the_one_voice_lies_above_the_other_and_no_two_words_sound_the_same(clip
         pytest.param("audio", "LUFS", id="loudness of the sound"),
         pytest.param("transcript", "Draft quality", id="quality of the words"),
         pytest.param("transcript", "data:image/", id="timeline of the words"),
-        pytest.param("speaker_turns", "| S0 |", id="times of the speakers"),
+        pytest.param("speaker_turns", "| Speaker 1 | S0 |", id="times of the speakers"),
+        pytest.param("speaker_names", "| Speaker 1 | S0 |", id="names of the speakers"),
+        pytest.param("transcript", "**Speaker 1**", id="who says what"),
         pytest.param("word_acoustics", "data:image/", id="course of the pitch"),
         pytest.param("subtitles", "data:image/", id="timeline of the subtitles"),
     ],

@@ -34,6 +34,27 @@ def test_the_number_of_dissimilar_voices_is_found(n_speakers):
     assert same_partition(found.labels, truth)
 
 
+def two_groups(n_windows: int, cosine: float) -> np.ndarray:
+    """Windows of two groups whose mean vectors have this cosine, without scatter."""
+    first, second = np.zeros(32), np.zeros(32)
+    first[0], second[:2] = 1, (cosine, np.sqrt(1 - cosine**2))
+    return np.repeat([first, second], n_windows, axis=0).astype(np.float16)
+
+
+@pytest.mark.parametrize(("n_windows", "n_speakers"), [(30, 1), (300, 2)])
+def test_the_means_of_few_windows_must_be_farther_apart_to_be_two_voices(n_windows, n_speakers):
+    found = cluster_windows(two_groups(n_windows, 0.87), np.repeat([0, 1], n_windows), SpeakerOptions())
+    assert found.n_speakers == n_speakers
+
+
+def test_a_coin_toss_adds_no_speaker():
+    limit = clustering.SAME_VOICE + clustering.MEAN_NOISE * 2 / 300
+    found = cluster_windows(two_groups(300, 1 - limit - 0.001), np.repeat([0, 1], 300), SpeakerOptions())
+    assert found.n_speakers == 1
+    assert found.confidence is not None
+    assert found.confidence < 0.01
+
+
 def test_an_estimate_is_never_confident():
     found = cluster_windows(scattered(TWO), STRETCHES, SpeakerOptions())
     assert found.confidence is not None
@@ -71,7 +92,7 @@ def test_a_tree_of_every_nth_window_gives_the_same_speakers(monkeypatch):
 
 def test_the_tree_of_a_long_file_has_a_bounded_number_of_windows():
     truth = np.tile(np.repeat([0, 1], 50), 100)
-    fit = clustering._Fit(scattered(truth.tolist()), np.arange(len(truth)) // 50)
+    fit = clustering.Fit(scattered(truth.tolist()), np.arange(len(truth)) // 50)
     assert len(fit._tree) < clustering.MAX_TREE_WINDOWS < len(truth)
     assert same_partition(fit.labels(2), truth.tolist())
 

@@ -1,11 +1,14 @@
 import re
 
+import polars as pl
 import pysubs2
 from hypothesis import given
 
 from vidassets.speech.subtitles.ass import format_ass
 from vidassets.speech.subtitles.cue import SubtitleStyle
 from vidassets.speech.subtitles.cue_layout import lay_out_cues
+from vidassets.speech.subtitles.srt import format_srt
+from vidassets.speech.subtitles.webvtt import format_webvtt
 from vidassets_tests.speech.subtitles.test_cue_layout import WORDS, table
 from vidassets_tests.speech.subtitles.transcripts import Said, spoken
 
@@ -51,11 +54,12 @@ def test_a_loud_word_is_larger_and_what_follows_is_not() -> None:
     assert event.text == r"{\k100}not {\k100\fscx125\fscy125\b1}now{\r} {\k100\i1}please{\r}"
 
 
-def test_of_two_voices_the_first_is_drawn_on_top() -> None:
+def test_of_two_voices_the_first_comes_first_and_is_drawn_on_top() -> None:
     subtitles = parsed(("S0", "Ready?", 1.0, 1.4), ("S1", "Yes.", 1.5, 1.8))
 
-    assert [event.plaintext for event in subtitles] == ["- Yes.", "- Ready?"]
+    assert [event.plaintext for event in subtitles] == ["- Ready?", "- Yes."]
     assert len({(event.start, event.end) for event in subtitles}) == 1
+    assert [event.marginv for event in subtitles] == [82, 0]
 
 
 def test_braces_and_backslashes_are_text() -> None:
@@ -77,6 +81,16 @@ def test_lines_from_right_to_left_are_marked_for_the_player() -> None:
 
 def test_no_cue_makes_a_valid_file_without_events() -> None:
     assert len(pysubs2.SSAFile.from_string(format_ass([], {}), format_="ass")) == 0
+
+
+@given(WORDS)
+def test_all_three_formats_have_the_same_words_in_the_same_order(rows: list) -> None:
+    transcript, words = table(rows)
+    numbered = words.with_columns(text=pl.format("w{}", "word_index"))
+    cues = lay_out_cues(transcript, numbered, SubtitleStyle(), (0.0, 20.0))
+
+    texts = format_ass(cues, {}).partition("[Events]")[2], format_srt(cues), format_webvtt(cues, {})
+    assert len({tuple(re.findall(r"w\d+", text)) for text in texts}) == 1
 
 
 @given(WORDS)

@@ -121,10 +121,40 @@ def test_a_brief_word_stays_for_the_least_duration() -> None:
 
 
 def test_a_cue_that_is_read_more_slowly_than_spoken_lingers() -> None:
-    style = SubtitleStyle(max_chars_per_s=10, linger_s=0.5)
+    style = SubtitleStyle(max_chars_per_s=10, linger_s=0.5, lead_s=0)
     cues = lay_out_cues(*spoken(("S0", "x" * 13, 0, 1.0), ("S0", "y" * 40, 5, 6.0)), style)
 
     assert spans(cues) == [(0.0, 1.3), (5.0, 6.5)]
+
+
+def test_a_cue_that_lingering_does_not_make_readable_begins_before_its_first_word() -> None:
+    style = SubtitleStyle(max_chars_per_s=10, linger_s=0.5, lead_s=0.4)
+    cues = lay_out_cues(*spoken(("S0", "y" * 40, 5, 6.0)), style)
+
+    assert spans(cues) == [(4.6, 6.5)]
+
+
+def test_the_last_cue_ends_with_the_clip_and_begins_early_enough_to_be_read() -> None:
+    cues = lay_out_cues(*spoken(("S0", "goodbye", 29.8, 30.2)), SubtitleStyle(lead_s=1), (0.0, 30.0))
+
+    assert spans(cues) == [(29.167, 30.0)]
+
+
+def test_words_at_the_end_of_a_fast_run_join_the_words_before_them_so_that_they_can_be_read() -> None:
+    said = (
+        ("S0", "We came. Nobody would have known.", 0.0, 1.9),
+        ("S1", "and then it all went on for a while", 2.0, 9.0),
+    )
+    cues = lay_out_cues(*spoken(*said), SubtitleStyle())
+
+    assert shown(cues)[0] == ["We came. Nobody would have known."]
+
+
+def test_a_reply_joins_what_is_too_fast_to_be_read_alone() -> None:
+    said = ("S0", "you can not possibly mean that", 0.0, 1.0), ("S1", "I do", 1.05, 2.2)
+    cues = lay_out_cues(*spoken(*said), STYLE)
+
+    assert shown(cues) == [["- you can not possibly mean that", "- I do"]]
 
 
 def test_a_cue_leaves_a_gap_before_the_next() -> None:
@@ -166,7 +196,9 @@ def test_a_word_longer_than_a_line_has_a_line_of_its_own() -> None:
 
 
 def test_no_words_make_no_cues() -> None:
-    assert lay_out_cues(*(table.clear() for table in spoken(("S0", "gone", 0, 1))), STYLE) == []
+    transcript, words = spoken(("S0", "gone", 0, 1))
+
+    assert lay_out_cues(transcript.clear(), words.clear(), STYLE) == []
 
 
 def test_a_segment_with_text_and_no_words_is_refused() -> None:
@@ -257,6 +289,40 @@ def test_a_cue_stays_for_the_least_duration_unless_the_next_begins_before(rows: 
     for cue, following in pairwise(cues):
         stays_s = cue.end_s - cue.start_s
         assert stays_s >= STYLE.min_duration_s - 1e-9 or following.start_s - cue.end_s < STYLE.min_gap_s + 1e-9
+
+
+def text_of(cue: Cue) -> str:
+    """The text of a cue without dashes, each voice on one line."""
+    return "".join(voice.separator.join(word.text for word in voice.words) for voice in cue.voices)
+
+
+ENDS = st.sampled_from([0.001, 0.3, 2.0, 12.0, 29.5, 40.0])
+
+
+@given(WORDS, ENDS)
+def test_no_cue_of_any_words_is_outside_the_clip(rows: list, end_s: float) -> None:
+    cues = lay_out_cues(*table(rows), STYLE, (0.0, end_s))
+
+    assert all(0 <= cue.start_s < cue.end_s <= end_s for cue in cues)
+    assert all(before.end_s <= after.start_s for before, after in pairwise(cues))
+
+
+@given(WORDS, ENDS)
+def test_a_cue_that_cannot_be_read_in_its_time_has_no_room_on_either_side(rows: list, end_s: float) -> None:
+    cues = lay_out_cues(*table(rows), STYLE, (0.0, end_s))
+
+    for number, cue in enumerate(cues):
+        words = [word for voice in cue.voices for word in voice.words]
+        needed_s = min(
+            max(STYLE.min_duration_s, char_count(text_of(cue)) / STYLE.max_chars_per_s), STYLE.max_duration_s
+        )
+        if cue.end_s - cue.start_s > needed_s - 1e-6:
+            continue
+        free_s = cues[number - 1].end_s + STYLE.min_gap_s if number else 0.0
+        until_s = cues[number + 1].start_s - STYLE.min_gap_s if number + 1 < len(cues) else end_s
+        first_s, last_s = min(word.start_s for word in words), max(word.end_s for word in words)
+        assert cue.start_s <= max(free_s, first_s - STYLE.lead_s) + 1e-6
+        assert cue.end_s >= min(until_s, last_s + STYLE.linger_s) - 1e-6
 
 
 @given(WORDS)

@@ -4,6 +4,7 @@ import dataframely as dy
 import polars as pl
 
 from vidassets.schemas.speech import SpeakerNames, Speakers, SpeakerTurns, Transcript, TranscriptWords
+from vidassets.speech.shown_names import shown_name
 
 CLIP = "a-clip"
 Said = tuple[str | None, str, float, float]
@@ -36,7 +37,8 @@ def voices_of(*said: Said) -> pl.DataFrame:
 def named(**people: str | None) -> pl.DataFrame:
     """Rows of SpeakerNames: named(S0="Ada", S1=None)."""
     row = {"clip": CLIP, "threshold": 0.8, "model": "none"}
-    return table_of(SpeakerNames, [row | {"speaker": name, "person": person} for name, person in people.items()])
+    rows = [{"speaker": key, "name": shown_name(key, person), "person": person} for key, person in people.items()]
+    return table_of(SpeakerNames, [row | own for own in rows])
 
 
 def turns_of(*said: Said) -> pl.DataFrame:

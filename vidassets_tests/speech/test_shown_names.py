@@ -1,4 +1,4 @@
-from vidassets.speech.subtitles.shown_names import colour_of, shown_names
+from vidassets.speech.shown_names import colour_of, shown_names
 from vidassets_tests.speech.subtitles.transcripts import named, voices_of
 
 TWO = voices_of(("S0", "", 0, 1), ("S1", "", 1, 2))
