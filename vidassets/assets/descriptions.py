@@ -48,6 +48,8 @@ def _every_frame_described(descriptions: pl.DataFrame) -> Verdict:
 def _first_rows(artifact: pl.DataFrame) -> str:
     from vidassets.frames.contact_sheet import time_label
 
+    if artifact.is_empty():
+        return "No sampled frames, so nothing to describe."
     lines = ["| time | description | status |", "|---|---|---|"]
     for row in artifact.head(ROWS_SHOWN).iter_rows(named=True):
         text = (row["description"] or row["error"] or "").replace("|", "\\|").replace("\n", " ")

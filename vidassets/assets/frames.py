@@ -1,12 +1,12 @@
 """The asset `frames`: pictures sampled from a clip."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.sources.clip_file import ClipFile, problem_lines
+from vidassets.assets.sources.clip_file import SOUND_ALONE, ClipFile, problem_lines
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.parameters import OnlyIf
@@ -39,9 +39,11 @@ class Sampling(dg.Config, extra="forbid"):
     )
 
 
-def _contact_sheet(artifact: pl.DataFrame) -> str:
+def _contact_sheet(artifact: pl.DataFrame, raw_clip: ClipFile) -> str:
     from vidassets.frames.contact_sheet import contact_sheet
 
+    if not raw_clip.has_pictures:
+        return SOUND_ALONE
     return picture_metadata(contact_sheet(artifact), f"{len(artifact)} sampled frames")
 
 
@@ -59,7 +61,7 @@ def frames(
     """Sample one picture every `interval_s`, and optionally one per shot, as JPEG in a Hugging Face Image column.
 
     Each picture is the frame that a player shows at that time, in any container. Each row has its presentation time,
-    sharpness, brightness and perceptual hash.
+    sharpness, brightness and perceptual hash. A clip of sound alone has no rows.
     """
     from vidassets.frames.sampling import merge_times, sample_times, shot_midpoints
     from vidassets.frames.table import frames_table
@@ -77,4 +79,7 @@ def frames(
         ((picture.wanted_s, reasons[picture.wanted_s], picture.pts_s, picture.pixels) for picture in pictures),
         config.jpeg_quality,
     )
-    return AssetResult(table, {"problems": dg.MetadataValue.md(problem_lines(problems))} if problems else {})
+    metadata: dict[str, Any] = {} if raw_clip.has_pictures else {"pictures": SOUND_ALONE}
+    if problems:
+        metadata["problems"] = dg.MetadataValue.md(problem_lines(problems))
+    return AssetResult(table, metadata)

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from vidassets.assets.sources.clip_file import ClipFile, problem_lines
+from vidassets.assets.sources.clip_file import SOUND_ALONE, ClipFile, problem_lines
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.parameters import DecodedAhead
@@ -27,6 +27,8 @@ def _small_pictures(raw_clip: ClipFile, shot_model: ShotScorer) -> "Iterator[Thu
     from vidassets.shots.borders import border_sample_times, find_borders
     from vidassets.shots.thumbnails import STREAM_SIZE, thumbnails
 
+    if not raw_clip.has_pictures:
+        return
     problems: list[Problem] = []
     samples = raw_clip.pictures_at(border_sample_times(raw_clip.first_pts_s, raw_clip.end_s), lambda _: None)
     borders = find_borders(_of_one_size(sample.pixels for sample in samples))
@@ -57,11 +59,14 @@ def shot_scores(
     clip: str,
     small_pictures: Annotated["Iterable[ThumbnailBatch | Problem]", DecodedAhead(_small_pictures)],
     shot_model: ShotScorer,
+    raw_clip: ClipFile,
 ) -> AssetResult:
     """Score how likely a shot ends at each frame, with the profile's model. This is the expensive step."""
     from vidassets.media.problems import Problem
     from vidassets.shots.scores import score_frames
 
+    if not raw_clip.has_pictures:
+        return AssetResult(clip_schemas.ShotScores.create_empty(), {"pictures": SOUND_ALONE})
     problems: list[Problem] = []
 
     def batches() -> "Iterator[ThumbnailBatch]":
@@ -99,6 +104,8 @@ class Cutting(dg.Config, extra="forbid"):
 def _strip(artifact: pl.DataFrame, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutting) -> str:
     from vidassets.shots.strip import shot_strip
 
+    if not raw_clip.has_pictures:
+        return SOUND_ALONE
     shown = artifact if len(artifact) <= PICTURES_SHOWN else artifact.gather_every(-(-len(artifact) // PICTURES_SHOWN))
     pictures = raw_clip.pictures_at(shown["representative_s"], lambda _: None, max_side_px=160)
     strip = shot_strip(artifact, shot_scores, [(frame.pts_s, frame.pixels) for frame in pictures], config.threshold)
@@ -115,6 +122,8 @@ def shots(clip: str, shot_scores: pl.DataFrame, raw_clip: ClipFile, config: Cutt
     """Divide the clip into contiguous shots: start, end, kind of transition, and middle frame of each."""
     from vidassets.shots.shots import shots_from_scores
 
+    if not raw_clip.has_pictures:
+        return clip_schemas.Shots.create_empty()
     return shots_from_scores(
         clip,
         shot_scores,

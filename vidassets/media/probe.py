@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from vidassets.errors import EmptyVideo, TruncatedVideo, UnreadableVideo
+from vidassets.errors import EmptyVideo, NoVideoStream, TruncatedVideo, UnreadableVideo
 from vidassets.media.opening import MAX_PIXELS, find_video_stream, open_bytes, open_container, video_stream
 from vidassets.media.packets import has_times
 from vidassets.media.pictures import clockwise_turn
@@ -81,6 +81,7 @@ def probe(uri: str, storage_options: StorageOptions | None = None) -> Probe:
     Raises:
         SourceMissing, SourceUnreadable, EmptyVideo, TruncatedVideo: see `open_container`; also EmptyVideo if the
             streams hold no packet, and TruncatedVideo if no picture in the remaining part of the file decodes.
+        NoVideoStream: the file contains neither video nor sound.
         UnreadableVideo: none of the three pictures decodes.
     """
     problems: list[Problem] = []
@@ -92,6 +93,12 @@ def probe(uri: str, storage_options: StorageOptions | None = None) -> Probe:
         track = tracks[found.index] if found else next((t for t in tracks.values() if t.n_packets), None)
         if track is None or not track.n_packets:
             raise EmptyVideo(f"{uri}: its streams hold no packet. Copy or record it again, or take it out.")
+        if found is None and not container.streams.audio:
+            held = ", ".join(sorted({stream.type for stream in container.streams}))
+            raise NoVideoStream(
+                f"{uri}: neither video nor sound (streams found: {held}). Replace the file, or remove the clip with "
+                "`vidassets remove KEY`."
+            )
         video = video_stream(container, uri) if found else None
         timing = picture_timing(container, video, track) if video else sound_timing(track)
         facts: dict[str, Any] = {

@@ -11,6 +11,7 @@ from vidassets.sources.keys import clip_key, key_collisions
 from vidassets.sources.listed_file import (
     COMPRESSED_TAR_ENDINGS,
     SIDECAR_EXTENSION,
+    SOUND_EXTENSIONS,
     TAR_EXTENSION,
     VIDEO_EXTENSIONS,
     ListedFile,
@@ -29,10 +30,12 @@ class Found:
 
 
 def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] | None = None) -> Found:
-    """Return the videos of a place. Contents are not checked: `raw_clip` reports an empty or damaged file.
+    """Return the videos and sounds of a place. Contents are not checked: `raw_clip` reports an empty or damaged file.
+
+    A sound beside a video of the same name is taken for that video's sound, and left out. So are sounds among builds.
 
     Args:
-        place: a video file, a folder, a tar file, or the URL of one of these, such as ``s3://bucket/prefix``.
+        place: a video or sound file, a folder, a tar file, or the URL of one of these, such as ``s3://bucket/prefix``.
         kind: the kind of every video in it.
         storage_options: options of a URL, see `remote_files`.
 
@@ -53,7 +56,7 @@ def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] |
         results += _sources(entries, kind, lambda name: clip_key("", PurePosixPath(name).name))
         results += [item for item in members if isinstance(item, Refused)]
     if not results:
-        looked_for = " ".join(sorted([*VIDEO_EXTENSIONS, TAR_EXTENSION]))
+        looked_for = " ".join(sorted([*_extensions(kind), TAR_EXTENSION]))
         raise SourceMissing(f"{place}: no video found. Looked for {looked_for}; give the folder that contains videos.")
     return _without_collisions(results)
 
@@ -75,12 +78,14 @@ def _listed(place: str, options: dict[str, Any]) -> Iterable[ListedFile | Refuse
 def _sources(entries: Iterable[ListedFile], kind: Kind, key_of: Callable[[str], str]) -> list[Source | Refused]:
     entries = list(entries)
     sidecars = {_stem(entry): entry for entry in entries if entry.extension == SIDECAR_EXTENSION}
+    videos = {_stem(entry) for entry in entries if entry.extension in VIDEO_EXTENSIONS}
     results: list[Source | Refused] = []
     for entry in entries:
         if entry.name.lower().endswith(COMPRESSED_TAR_ENDINGS):
             problem = f"{entry.uri}: a compressed tar cannot be read at random positions. Decompress it to a .tar."
             results.append(Refused(entry.uri, SourceUnreadable(problem)))
-        if entry.extension not in VIDEO_EXTENSIONS:
+        is_sound_of_video = entry.extension in SOUND_EXTENSIONS and _stem(entry) in videos
+        if entry.extension not in _extensions(kind) or is_sound_of_video:
             continue
         sidecar = sidecars.get(_stem(entry))
         try:
@@ -91,6 +96,10 @@ def _sources(entries: Iterable[ListedFile], kind: Kind, key_of: Callable[[str], 
             with_sidecar = sidecar and replace(source, sidecar_uri=sidecar.uri, sidecar_fingerprint=sidecar.fingerprint)
             results.append(with_sidecar or source)
     return results
+
+
+def _extensions(kind: Kind) -> frozenset[str]:
+    return VIDEO_EXTENSIONS if kind == "build" else VIDEO_EXTENSIONS | SOUND_EXTENSIONS
 
 
 def _stem(entry: ListedFile) -> PurePosixPath:

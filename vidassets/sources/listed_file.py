@@ -1,4 +1,4 @@
-"""Files found by a listing, and which of them are relevant: videos, tars and sidecars."""
+"""Files found by a listing, and which of them are relevant: videos, sounds, tars and sidecars."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +11,8 @@ VIDEO_EXTENSIONS = frozenset(
         *("mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv"),
     )
 )
+# Sound alone is a clip without pictures.
+SOUND_EXTENSIONS = frozenset((".aac", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"))
 TAR_EXTENSION = ".tar"
 SIDECAR_EXTENSION = ".json"
 COMPRESSED_TAR_ENDINGS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -32,14 +34,14 @@ class ListedFile:
 
 
 def is_relevant(name: str) -> bool:
-    """Return whether a name is that of a video, a tar or a sidecar, and neither hidden nor a truth file.
+    """Return whether a name is that of a video, a sound, a tar or a sidecar, and neither hidden nor a truth file.
 
-    >>> [is_relevant(name) for name in ("a/b.MP4", ".a/b.mp4", "b.truth.json", "b.json", "b.txt")]
-    [True, False, False, True, False]
+    >>> [is_relevant(name) for name in ("a/b.MP4", "a.wav", ".a/b.mp4", "b.truth.json", "b.json", "b.txt")]
+    [True, True, False, False, True, False]
     """
     path = PurePosixPath(name.lower())
     # A part `..` is not a hidden file: the caller has to refuse it.
     if any(part.startswith(".") and part != ".." for part in path.parts) or path.name.endswith(".truth.json"):
         return False
-    known = path.suffix in VIDEO_EXTENSIONS or path.suffix in (TAR_EXTENSION, SIDECAR_EXTENSION)
+    known = path.suffix in VIDEO_EXTENSIONS | SOUND_EXTENSIONS or path.suffix in (TAR_EXTENSION, SIDECAR_EXTENSION)
     return known or path.name.endswith(COMPRESSED_TAR_ENDINGS)

@@ -6,7 +6,13 @@ from stat import S_ISREG
 
 from vidassets.errors import SourceError, SourceMissing, SourceUnreadable
 from vidassets.fingerprints import of_local_file
-from vidassets.sources.listed_file import SIDECAR_EXTENSION, VIDEO_EXTENSIONS, ListedFile, is_relevant
+from vidassets.sources.listed_file import (
+    SIDECAR_EXTENSION,
+    SOUND_EXTENSIONS,
+    VIDEO_EXTENSIONS,
+    ListedFile,
+    is_relevant,
+)
 from vidassets.sources.source import Refused
 
 
@@ -45,7 +51,7 @@ def list_folder(root: Path) -> Iterator[ListedFile | Refused]:
 
 def _wanted(path: Path, root: Path) -> Iterator[ListedFile | Refused]:
     broken = path.is_symlink() and not path.exists()
-    if is_relevant(path.name) or (broken and path.suffix.lower() in {"", *VIDEO_EXTENSIONS}):
+    if is_relevant(path.name) or (broken and path.suffix.lower() in {"", *VIDEO_EXTENSIONS, *SOUND_EXTENSIONS}):
         yield _entry(path, root)
 
 

@@ -76,5 +76,6 @@ def test_shot_midpoints_are_added_where_the_shots_are_given(tmp_path: Path):
 
 def test_its_page_shows_a_contact_sheet(long: Path):
     assert frames.preview is not None
-    table = made(frames, clip_file(long), None, Sampling())
-    assert str(frames.preview(table)).startswith("![3 sampled frames](data:image/")
+    clip = clip_file(long)
+    table = made(frames, clip, None, Sampling())
+    assert str(frames.preview(table, clip)).startswith("![3 sampled frames](data:image/")

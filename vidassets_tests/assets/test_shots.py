@@ -15,7 +15,7 @@ SCENES_S = (1.0, 1.5, 0.8)
 def scored(clip: ClipFile, model: AdaptiveDetector) -> pl.DataFrame:
     """The scores of a clip, decoded as a run decodes it."""
     stream = shot_scores.parameters.streams["small_pictures"](clip, model)
-    return made(shot_scores, clip.clip, stream, model)
+    return made(shot_scores, clip.clip, stream, model, clip)
 
 
 @pytest.fixture(scope="module")

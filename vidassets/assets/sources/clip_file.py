@@ -38,6 +38,11 @@ class ClipFile:
         """Return the time at which the last frame ends."""
         return self.first_pts_s + self.duration_s
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the clip has a video stream; without one it is sound alone, and has no pictures to decode."""
+        return self.row["video_codec"] is not None
+
     @contextmanager
     def opened(self) -> Iterator[str]:
         """Yield the path or URL to read the file from; its content is checked before and after the block.
@@ -66,6 +71,8 @@ class ClipFile:
         """Yield the RGB picture on screen at each of these times; see `media.frames.frames_at`."""
         from vidassets.media.frames import frames_at
 
+        if not self.has_pictures:
+            return
         with self.opened() as uri:
             yield from frames_at(uri, list(times_s), max_side_px=max_side_px, on_problem=on_problem)
 
@@ -74,9 +81,15 @@ class ClipFile:
         from vidassets.media.clock import LONGEST_HOLE_S
         from vidassets.media.frames import every_frame
 
+        if not self.has_pictures:
+            return
         with self.opened() as uri:
             between_s = (self.first_pts_s - LONGEST_HOLE_S, self.end_s)
             yield from every_frame(uri, size=size, between_s=between_s, on_problem=on_problem)
+
+
+# What the page of a visual asset says about a clip without a video stream.
+SOUND_ALONE = "No pictures: the file contains sound alone."
 
 
 def problem_lines(problems: "Iterable[Problem]") -> str:

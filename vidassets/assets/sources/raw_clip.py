@@ -1,6 +1,8 @@
 """Facts about a clip's video, and the problems found in it."""
 
 import json
+from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,7 @@ from vidassets.graph.declared_asset import AssetResult
 from vidassets.graph.preview import table
 from vidassets.graph.settings import digest
 from vidassets.schemas import clips as clip_schemas
+from vidassets.sources.listed_file import SOUND_EXTENSIONS
 from vidassets.sources.source import Source
 
 LONGEST_PLAUSIBLE_S = 7 * 24 * 3600  # chosen here: a week in one file is a broken time stamp
@@ -26,8 +29,14 @@ def _problems(raw_clip: pl.DataFrame, *beginnings: str) -> list[str]:
     return [f"{item['code']}: {item['detail']}" for item in found if item["code"].startswith(beginnings)]
 
 
+def _is_sound_file(uri: str) -> bool:
+    return PurePosixPath(uri.partition("::")[0]).suffix.lower() in SOUND_EXTENSIONS
+
+
 def _has_video_stream(raw_clip: pl.DataFrame) -> Verdict:
     row = raw_clip.row(0, named=True)
+    if _is_sound_file(row["uri"]):
+        return Verdict(True, "a sound file: it needs none")
     if row["video_codec"] is None:
         kinds = ", ".join(stream["type"] for stream in row["streams"]) or "none"
         return Verdict(
@@ -38,6 +47,8 @@ def _has_video_stream(raw_clip: pl.DataFrame) -> Verdict:
 
 def _decodes(raw_clip: pl.DataFrame) -> Verdict:
     found = _problems(raw_clip, "decode_error", "truncated", "no_video_stream")
+    if not found and raw_clip["video_codec"].item(0) is None:
+        return Verdict(True, "the clip has no pictures; `audio` reports sound that does not decode")
     return Verdict(not found, "; ".join(found) or "pictures decode at the start, in the middle and at the end")
 
 
@@ -57,7 +68,9 @@ def _sidecar_is_readable(raw_clip: pl.DataFrame) -> Verdict:
 
 
 CHECKS = [
-    ClipCheck("has_video_stream", "Does the file contain a video stream?", _has_video_stream),
+    ClipCheck(
+        "has_video_stream", "Does the file contain a video stream, unless it is a sound file?", _has_video_stream
+    ),
     ClipCheck("decodes", "Do pictures decode at the start, in the middle and at the end?", _decodes),
     ClipCheck(
         "duration_is_plausible",
@@ -81,7 +94,9 @@ def _facts(artifact: pl.DataFrame) -> str:
         "file": f"`{row['uri']}`",
         "size": f"{row['size_bytes'] / 1e6:.2f} MB",
         "duration": f"{row['duration_s']:.3f} s, starting at {row['first_pts_s']:.3f} s",
-        "video": f"{row['video_codec']}, {row['width']}x{row['height']}, {row['n_frames']} frames",
+        "video": f"{row['video_codec']}, {row['width']}x{row['height']}, {row['n_frames']} frames"
+        if row["video_codec"]
+        else "none: sound alone",
         "frame rate": "none" if rate is None else f"{rate:.3f}{' (variable)' if row['variable_frame_rate'] else ''}",
         "rotation": f"{row['rotation_degrees'] or 0}°",
         "streams": ", ".join(f"{stream['type']} {stream['codec']}" for stream in row["streams"]),
@@ -113,7 +128,9 @@ def raw_clip(clip: str, source_video: Source) -> AssetResult:
     with unchanging(source_video.uri, known=source_video.fingerprint) as fingerprint:
         uri = located(source_video.uri, fingerprint)
         found, content = probe(uri), content_hash(uri)
-    problems = [{"code": problem.code, "detail": problem.detail} for problem in found.problems]
+    # A sound file is not expected to contain pictures.
+    expected = {"no_video_stream"} if _is_sound_file(source_video.uri) else set()
+    problems = [asdict(problem) for problem in found.problems if problem.code not in expected]
     sidecar = _sidecar(source_video, problems)
     row: dict[str, Any] = found.to_row() | {
         "clip": clip,
