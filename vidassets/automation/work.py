@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
@@ -94,7 +95,7 @@ class Workload:
             on_wave: called with the runs over clips of a wave before they start.
         """
         attempted: set[CellKey] = set()
-        tags = {LAUNCH_TAG: str(uuid4())}
+        tags = {LAUNCH_TAG: f"{datetime.now():%Y-%m-%d %H:%M:%S} {uuid4().hex[:8]}"}
         close_dead_runs(self.instance)
         self._board = None
         while runs := self.plan(attempted):

@@ -1,4 +1,4 @@
-"""Claims on cells: one process at a time works on one asset of one clip, whoever launched it.
+"""Claims on cells: one process at a time works on one asset of one clip, no matter who launched it.
 
 A claim is a lock that the operating system, or PostgreSQL, releases when its process dies. It leaves a note of its
 holder behind, which only an orderly release removes. So the next process knows that the cell has killed one before.

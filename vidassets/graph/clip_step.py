@@ -44,6 +44,8 @@ from vidassets.graph.step import (
     run_group,
 )
 
+SHOWN_CAUSES = 5
+MISSING_INPUTS = "missing_inputs"  # metadata of an observation: the inputs for want of which a clip was skipped
 DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
 
 
@@ -114,8 +116,9 @@ class ClipStep(Step):
         batch = self._batch(context, config)
         alone = len(batch.clips) == 1
         failed: dict[str, Exception] = {}
+        skipped: list[str] = []
         recorded_here = False
-        with self._inputs_ahead(batch, failed) as ahead:
+        with self._inputs_ahead(batch, failed, skipped) as ahead:
             for inputs, claim in ahead:
                 self._report(inputs.clip, "started")
                 try:
@@ -131,13 +134,15 @@ class ClipStep(Step):
                     yield from self._events(batch, inputs.clip, recorded, alone)
                     recorded_here = claim.is_finished = True
                     self._report(inputs.clip, "done")
+        for clip in skipped:
+            yield self._skipped(batch, clip)
         if not (alone and recorded_here):
             for key in self.asset.keys:
                 yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
             yield from self._check_outputs(context)
         if failed:
             raise dg.Failure(
-                f"{len(failed)} of {len(batch.clips)} clips failed; the others are done: {', '.join(failed)}",
+                f"{len(failed)} of {len(batch.clips)} clips failed; the others are done. {_first_causes(failed)}",
                 metadata={clip: f"{type(error).__name__}: {error}" for clip, error in failed.items()},
                 allow_retries=False,
             )
@@ -162,12 +167,15 @@ class ClipStep(Step):
         )
 
     @contextmanager
-    def _inputs_ahead(self, batch: _Batch, failed: dict[str, Exception]) -> Iterator[Iterator[tuple[Inputs, Claim]]]:
+    def _inputs_ahead(
+        self, batch: _Batch, failed: dict[str, Exception], skipped: list[str]
+    ) -> Iterator[Iterator[tuple[Inputs, Claim]]]:
         """Yield the inputs of each clip to make, read while the one before is made, and the claim on it.
 
         Args:
             batch: the run.
             failed: gets the clips that another run tried in vain since this one was asked for.
+            skipped: gets the clips of which an input is missing.
         """
         claims, held = claims_of(batch.context.instance), dict[str, Claim]()
         ended = threading.Event()
@@ -176,7 +184,7 @@ class ClipStep(Step):
             claims.release(held.pop(clip))
 
         def to_make() -> Iterator[str]:
-            for clip, claim in self._claimed(batch, claims, ended):
+            for clip, claim in self._claimed(batch, claims, skipped, ended):
                 held[clip] = claim
                 # What happened before this process had the claim is known for certain only now.
                 outcome = self._outcome_elsewhere(batch, clip)
@@ -215,7 +223,9 @@ class ClipStep(Step):
             for clip in list(held):
                 release(clip)
 
-    def _claimed(self, batch: _Batch, claims: Claims, ended: threading.Event) -> Iterator[tuple[str, Claim]]:
+    def _claimed(
+        self, batch: _Batch, claims: Claims, skipped: list[str], ended: threading.Event
+    ) -> Iterator[tuple[str, Claim]]:
         """Yield the clips that this run can do, each claimed for this process.
 
         First those that nobody else works on, then those that have killed a process, last those that another process
@@ -224,7 +234,7 @@ class ClipStep(Step):
         run_id = batch.context.run.run_id
         dangerous, taken = dict[str, Claim](), list[str]()
         try:
-            for clip in self._to_do(batch):
+            for clip in self._to_do(batch, skipped):
                 claim = claims.take(self.asset.name, clip, run_id)
                 if claim is None:
                     taken.append(clip)
@@ -245,7 +255,7 @@ class ClipStep(Step):
                     return
             yield clip, claim
 
-    def _to_do(self, batch: _Batch) -> Iterator[str]:
+    def _to_do(self, batch: _Batch, skipped: list[str]) -> Iterator[str]:
         """Yield the run's clips, except those that are done, or that it cannot do."""
         done = latest_complete(batch.context.instance, self.asset.keys, batch.clips)
         for clip in batch.clips:
@@ -254,6 +264,7 @@ class ClipStep(Step):
                 self._report(clip, "done")
             elif len(batch.clips) > 1 and (not_made := batch.not_made(clip)):
                 batch.context.log.warning(f"{clip}: skipped, because {', '.join(not_made)} failed for it in this run")
+                skipped.append(clip)
                 self._report(clip, "skipped")
             else:
                 yield clip
@@ -382,8 +393,28 @@ class ClipStep(Step):
         tags = provenance(self.code_version, batch.made_from(clip)) | {SETTINGS_TAG: digest(plain(batch.config))}
         del tags[DATA_VERSION_TAG]
         return dg.AssetObservation(
-            self.key, partition=clip, description="not made: see error", metadata=metadata, tags=tags
+            self.key, partition=clip, description=f"Not made. {metadata['error']}", metadata=metadata, tags=tags
         )
+
+    def _skipped(self, batch: _Batch, clip: str) -> dg.AssetObservation:
+        """Return an event that shows, at the clip's partition, which inputs are missing, and why."""
+        missing = batch.not_made(clip)
+        causes = [self._cause(batch, name, clip) for name in missing]
+        return dg.AssetObservation(
+            self.key,
+            partition=clip,
+            description=f"Not made, because an input is missing: {'; '.join(causes)}",
+            metadata={MISSING_INPUTS: ", ".join(missing)},
+        )
+
+    def _cause(self, batch: _Batch, name: str, clip: str) -> str:
+        """Return the name of an input that was not made, with what is recorded of the reason."""
+        seen = latest_observation(batch.context.instance, dg.AssetKey(name), clip)
+        if seen is None or seen.run_id not in batch.run_ids:
+            return name
+        if FAILED in seen.metadata:
+            return f"{name} failed with {seen.metadata['error'].value}"
+        return f"{name} needs {seen.metadata[MISSING_INPUTS].value}" if MISSING_INPUTS in seen.metadata else name
 
     def _check_outputs(self, context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
         for check in self.asset.checks:
@@ -393,6 +424,13 @@ class ClipStep(Step):
 
     def _report(self, clip: str, event: Literal["started", "done", "failed", "skipped"]) -> None:
         report_progress(self.asset.name, clip, event)
+
+
+def _first_causes(failed: Mapping[str, Exception]) -> str:
+    """Return the causes of some failures, for the place where a person sees a step's failure first."""
+    shown = [f"{clip}: {type(error).__name__}: {error}" for clip, error in list(failed.items())[:SHOWN_CAUSES]]
+    more = len(failed) - len(shown)
+    return "\n".join(shown) + (f"\nand {more} more, each with its cause in the metadata" if more > 0 else "")
 
 
 def _seconds_of(instance: dg.DagsterInstance, assets: Iterable[str], clips: Sequence[str]) -> dict[str, float]:

@@ -66,7 +66,9 @@ class DatasetStep(Step):
             return
         except Exception as error:
             failure = {FAILED: True, "error": f"{type(error).__name__}: {error}"}
-            yield dg.AssetObservation(asset.name, description="not made: see error", metadata=failure, tags=tags)
+            yield dg.AssetObservation(
+                asset.name, description=f"Not made. {failure['error']}", metadata=failure, tags=tags
+            )
             raise
         version = self._data_version(result, plain(config), tags)
         del tags[CODE_VERSION_TAG]  # Dagster adds it to a materialisation itself

@@ -10,7 +10,7 @@ from typing import Any
 POLL_S = 0.1  # how soon a waiting thread notices that nobody needs it any more
 
 
-class _Unwanted(Exception):
+class _Unwanted(BaseException):
     """Nobody reads any more: the reading thread unwinds."""
 
 
@@ -120,9 +120,9 @@ def read_ahead(
         max_bytes: what decoded pieces may take up, over all clips.
     """
     ended, room = threading.Event(), _Room(max_bytes)
-    ready: queue.Queue[Inputs | None] = queue.Queue(maxsize=1)
+    ready: queue.Queue[Inputs | Exception | None] = queue.Queue(maxsize=1)
 
-    def offer(inputs: Inputs | None) -> None:
+    def offer(inputs: Inputs | Exception | None) -> None:
         while not ended.is_set():
             with suppress(queue.Full):
                 return ready.put(inputs, timeout=POLL_S)
@@ -130,20 +130,28 @@ def read_ahead(
 
     def read() -> None:
         with suppress(_Unwanted):
-            for clip in clips:
-                try:
-                    values = load(clip)
-                except Exception as error:  # noqa: BLE001 - handed over; one clip's failure is its own
-                    offer(Inputs(clip, {}, error))
-                    continue
-                streams = {name: _Stream(room) for name in decode}
-                offer(Inputs(clip, values | streams))
-                for name, stream in streams.items():
-                    stream.fill(_deferred(decode[name], values), ended)
-            offer(None)
+            try:
+                read_each()
+            except Exception as error:  # noqa: BLE001 - raised again where the inputs are read
+                offer(error)
+
+    def read_each() -> None:
+        for clip in clips:
+            try:
+                values = load(clip)
+            except Exception as error:  # noqa: BLE001 - handed over; one clip's failure is its own
+                offer(Inputs(clip, {}, error))
+                continue
+            streams = {name: _Stream(room) for name in decode}
+            offer(Inputs(clip, values | streams))
+            for name, stream in streams.items():
+                stream.fill(_deferred(decode[name], values), ended)
+        offer(None)
 
     def each() -> Iterator[Inputs]:
         while (inputs := ready.get()) is not None:
+            if isinstance(inputs, Exception):
+                raise inputs
             try:
                 yield inputs
             finally:

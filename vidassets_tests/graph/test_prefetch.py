@@ -107,3 +107,15 @@ def test_the_thread_ends_when_the_work_is_left():
     with pytest.raises(KeyboardInterrupt):
         leave_early()
     assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+def test_an_error_while_the_clips_are_chosen_is_raised_where_the_inputs_are_read():
+    def clips() -> Iterator[str]:
+        yield "a"
+        raise OSError("database is locked")
+
+    with (
+        pytest.raises(OSError, match="database is locked"),
+        read_ahead(clips(), lambda clip: {"clip": clip}, {}, MB) as ahead,
+    ):
+        list(ahead)
