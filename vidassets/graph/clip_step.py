@@ -126,14 +126,14 @@ class ClipStep(Step):
                 except Exception as error:
                     self._report(inputs.clip, "failed")
                     yield self._failure(batch, inputs.clip, error)
-                    if alone:
-                        raise
                     failed[inputs.clip] = error
                     context.log.exception(f"{inputs.clip}: {error}")
                 else:
                     yield from self._events(batch, inputs.clip, recorded, alone)
                     recorded_here = claim.is_finished = True
                     self._report(inputs.clip, "done")
+        if alone and failed:  # without an output, Dagster does not begin the steps below
+            raise dg.Failure(_first_causes(failed), allow_retries=False)
         for clip in skipped:
             yield self._skipped(batch, clip)
         if not (alone and recorded_here):
