@@ -1,8 +1,11 @@
 """Opens the Dagster instance of a folder. What is wrong with its dagster.yaml is said in one sentence of ours."""
 
+import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,8 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     home = prepared_home(home)
     path, fix = home / "dagster.yaml", "Correct it, or delete the file: the next command writes the default one."
     try:
-        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_CAPTURE))
+        with _alone(home):
+            return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_CAPTURE))
     except yaml.YAMLError as error:
         raise ProfileError(f"{path}: {place_and_problem(error)}. {fix}") from error
     except (CheckError, UnicodeDecodeError) as error:
@@ -43,6 +47,14 @@ def open_instance(home: Path) -> dg.DagsterInstance:
         raise ProfileError(f"{path}: {error.filename}: {error.strerror}. {fix}") from error
 
 
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one process at a time open an instance: Dagster creates the tables of a new one without a lock of its own."""
+    with (home / ".opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def prepared_home(home: Path) -> Path:
     """Return the absolute path of a Dagster home, made with the default settings if it does not exist.
 
@@ -52,7 +64,9 @@ def prepared_home(home: Path) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
-            shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
+            partial = home / f".dagster.yaml.{os.getpid()}"
+            shutil.copy(DAGSTER_YAML, partial)
+            partial.rename(home / "dagster.yaml")
     except OSError as error:
         raise ProfileError(
             f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME, or VIDASSETS_HOME, to a "
