@@ -60,7 +60,7 @@ def _first_rows(artifact: pl.DataFrame) -> str:
 @clip_asset(
     group="descriptions",
     kinds={"parquet"},
-    version="1",
+    version="2",
     schema=clip_schemas.FrameDescriptions,
     pool="describer",
     checks=[

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import UTC
 
 import polars as pl
 
@@ -13,7 +14,12 @@ def descriptions_table(clip: str, answers: Iterable[Answer]) -> pl.DataFrame:
     """Return one row per answer, in order of time, with the columns of `schemas.FrameDescriptions`."""
     columns = FrameDescriptions.create_empty().schema
     names = [field.name for field in fields(Answer)]
-    rows = [{"clip": clip} | {name: getattr(answer, name) for name in names} for answer in answers]
+    rows = [
+        {"clip": clip}
+        | {name: getattr(answer, name) for name in names}
+        | {"described_at": answer.described_at and answer.described_at.astimezone(UTC).replace(tzinfo=None)}
+        for answer in answers
+    ]
     return pl.DataFrame(rows, schema=columns).sort("frame_index")
 
 

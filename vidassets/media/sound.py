@@ -13,6 +13,10 @@ from vidassets.errors import SpeechError
 SAMPLE_RATE_HZ = 16_000
 # The length in a FLAC's STREAMINFO has 36 bits, and 0 means unknown: libsndfile then reports far more than this.
 MAX_SAMPLES = 2**36
+# A FLAC without a sample has an unknown length, which other programs take for the longest possible one. A sound without
+# samples is stored as this title and a millisecond of silence, the shortest block.
+NO_SOUND_TITLE = "no sound"
+NO_SOUND_SAMPLES = 16
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -46,7 +50,7 @@ class Sound:
         try:
             with SoundFile(path) as file:
                 rate_hz, comment = file.samplerate, file.comment
-                n_samples = 0 if file.frames >= MAX_SAMPLES else file.frames
+                n_samples = 0 if file.title == NO_SOUND_TITLE or file.frames >= MAX_SAMPLES else file.frames
                 sound = cls(path, float(comment) if comment else 0.0, n_samples, file.channels)
         except (LibsndfileError, ValueError) as error:
             raise SpeechError(f"{path}: not a readable sound file ({error}). Recompute the clip's `audio`.") from None
@@ -136,10 +140,9 @@ class SoundWriter:
 
         self._path, self._channels, self._n_samples = path, channels, 0
         self._partial = path.with_name(f".{path.name}.partial")
-        # `repr` is exact: it reads back as the same number.
-        self._comment = repr(float(start_s))
         self._file = SoundFile(self._partial, "w", SAMPLE_RATE_HZ, channels, subtype="PCM_16", format="FLAC")
-        self._file.comment = self._comment
+        # `repr` is exact: it reads back as the same number.
+        self._file.comment = repr(float(start_s))
 
     def write(self, samples: np.ndarray) -> None:
         """Append float32 (N,) or (C, N). Values outside [-1, 1] are clipped."""
@@ -150,21 +153,11 @@ class SoundWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and not self._n_samples:
+            self._file.title = NO_SOUND_TITLE
+            self._file.write(np.zeros((NO_SOUND_SAMPLES, self._channels), np.float32))
         self._file.close()
         if kind is not None:
             self._partial.unlink()
             return
-        if not self._n_samples:
-            # libsndfile writes no header before the first sample.
-            self._partial.write_bytes(_flac_without_samples(self._channels, self._comment))
         self._partial.replace(self._path)
-
-
-def _flac_without_samples(channels: int, comment: str) -> bytes:
-    """Return a FLAC without frames: its two metadata blocks (RFC 9639, sections 8.2 and 8.6)."""
-    block, bits = 4096, 16
-    rate_to_length = SAMPLE_RATE_HZ << 44 | (channels - 1) << 41 | (bits - 1) << 36
-    stream_info = block.to_bytes(2) * 2 + bytes(6) + rate_to_length.to_bytes(8) + bytes(16)
-    entry = f"comment={comment}".encode()
-    comments = b"".join(n.to_bytes(4, "little") + text for n, text in ((0, b""), (1, b""), (len(entry), entry)))
-    return b"fLaC\x00" + len(stream_info).to_bytes(3) + stream_info + b"\x84" + len(comments).to_bytes(3) + comments

@@ -145,7 +145,8 @@ class FrameDescriptions(ClipTable):
     reused = dy.Bool(
         description="reused from an earlier call with the same picture, prompt, model and parameters: not paid again"
     )
-    described_at = dy.Datetime(time_unit="us", time_zone="UTC", nullable=True)
+    # Without a time zone: DuckDB reads times with one only if the package pytz is installed.
+    described_at = dy.Datetime(time_unit="us", nullable=True, description="in UTC")
 
 
 class DescriptionCosts(dy.Schema):

@@ -56,6 +56,9 @@ def check_foreign_key(
 def write_parquet(table: pl.DataFrame, path: Path) -> None:
     """Write a Parquet file and verify its number of rows. Hugging Face `datasets` opens tables of pictures.
 
+    An empty table has no row group. Among files with rows, `datasets` skips such a file, but fails on a row group
+    without rows. It refuses a data set that has no rows in any file, whatever its files are like.
+
     Raises:
         ArtifactDamaged: the file has another number of rows than the table.
     """

@@ -1,5 +1,7 @@
+import av
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +56,15 @@ def test_a_sound_without_a_sample_is_valid(tmp_path):
     sound = Sound.open(tmp_path / "empty.flac")
     assert (sound.n_samples, sound.channels, sound.start_s) == (0, 2, 7.0)
     assert (sound.samples().shape, list(sound.blocks(1.0))) == ((0,), [])
+
+
+def test_a_sound_without_a_sample_opens_in_other_programs_as_almost_nothing(tmp_path):
+    write_flac(tmp_path / "empty.flac", np.zeros((2, 0), np.float32), start_s=7.0)
+    assert soundfile.info(tmp_path / "empty.flac").duration == 0.001
+    samples, _ = soundfile.read(tmp_path / "empty.flac")
+    assert (samples.shape, samples.any()) == ((16, 2), False)
+    with av.open(str(tmp_path / "empty.flac")) as container:
+        assert (container.duration, [frame.samples for frame in container.decode(audio=0)]) == (1000, [16])
 
 
 @given(block_s=st.floats(0.0001, 3.0))

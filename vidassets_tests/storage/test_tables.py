@@ -1,16 +1,20 @@
 import io
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dataframely as dy
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from vidassets.definitions import GRAPH
 from vidassets.errors import ArtifactDamaged, SchemaViolation
 from vidassets.schemas import clips as clip_schemas
 from vidassets.storage.store import ArtifactStore
-from vidassets.storage.tables import check_foreign_key
+from vidassets.storage.tables import check_foreign_key, write_parquet
 
 
 class Words(dy.Schema):
@@ -184,6 +188,34 @@ def test_hugging_face_datasets_reads_lists_arrays_structs_and_moments_beside_a_p
         "box": {"x": 1, "y": 2},
         "taken_at": moment,
     }
+
+
+@pytest.mark.parametrize("name", sorted(name for name, artifact in GRAPH.artifacts.items() if artifact.schema))
+def test_every_table_is_written_so_that_other_programs_open_it_empty(tmp_path: Path, name: str):
+    schema = GRAPH.artifacts[name].schema
+    assert schema is not None
+    write_parquet(schema.create_empty(), tmp_path / "a.parquet")
+    found = pq.ParquetFile(tmp_path / "a.parquet")
+    types = list(_types(found.schema_arrow))
+    assert found.num_row_groups == 0
+    assert not [column for column, dtype in types if pa.types.is_null(dtype)]
+    # DuckDB needs the package pytz for these.
+    assert not [column for column, dtype in types if pa.types.is_timestamp(dtype) and dtype.tz]
+
+
+def _types(fields: Iterable[pa.Field]) -> Iterator[tuple[str, pa.DataType]]:
+    for field in fields:
+        yield field.name, field.type
+        yield from _types(field.type.field(i) for i in range(field.type.num_fields))
+
+
+def test_hugging_face_datasets_reads_an_empty_table_among_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    for name, table in {"a": frames(1).clear(), "b": frames(3)}.items():
+        write_parquet(table, tmp_path / f"{name}.parquet")
+    loaded = datasets.load_dataset("parquet", data_dir=str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.num_rows == 3
 
 
 def test_rows_that_point_to_no_row_of_another_table_are_reported():

@@ -58,7 +58,7 @@ def _facts(artifact: StoredFile, audio_facts: pl.DataFrame) -> str:
 @clip_asset(
     group="speech_sound",
     kinds={"flac", "ffmpeg"},
-    version="2",
+    version="3",
     extension="flac",
     also={"audio_facts": speech_schemas.AudioFacts},
     preview=_facts,
@@ -67,7 +67,8 @@ def audio(clip: str, raw_clip: ClipFile, output: "Path", config: SoundExtraction
     """The clip's sound as 16 kHz mono FLAC, aligned to the clip's clock: second 7.3 is second 7.3 of the clip.
 
     Sound that is missing in the container becomes silence and is listed in `audio_facts`, with loudness, clipping,
-    silence and noise. A clip without sound has an empty FLAC, and all assets made from it are empty.
+    silence and noise. A clip without sound has a FLAC of one millisecond of silence, titled "no sound", and all assets
+    made from it are empty.
     """
     from vidassets.speech.sound.extraction import extract_audio
 

@@ -25,7 +25,8 @@ def extract_audio(
 ) -> pl.DataFrame:
     """Write the sound to `output`, completely or not at all, and return a row of `speech_schemas.AudioFacts`.
 
-    If the file has no sound, or nothing in it decodes, the FLAC is empty and `has_audio` is false. Memory is bounded.
+    If the file has no sound, or nothing in it decodes, the FLAC has no sound and `has_audio` is false. Memory is
+    bounded.
 
     Raises:
         VidassetsError: as `media.audio.decode_audio` raises it.
