@@ -29,8 +29,8 @@ else
 endif
 	@$(BIN)/vidassets run
 
-ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on http://localhost:3000
-	@PYTHONWARNINGS=ignore $(BIN)/dagster dev --workspace workspace.yaml
+ui: $(VENV)/.run ## open the Dagster UI on http://localhost:3000
+	@$(BIN)/vidassets ui
 
 doctor: $(VENV)/.run ## check that this machine can run the profile
 	@$(BIN)/vidassets doctor
@@ -95,7 +95,3 @@ $(SPEECH)/.made: requirements/speech.txt
 	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
 	@$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements/speech.txt
 	@touch $@
-
-# Copied once: a copy that was changed, for example for PostgreSQL, is kept.
-$(DAGSTER_HOME)/dagster.yaml:
-	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@

@@ -77,6 +77,10 @@ class ProfileError(VidassetsError):
     """A problem with a profile (resources/*.yaml), one of its settings, or its environment."""
 
 
+class UiError(VidassetsError):
+    """The Dagster UI cannot be started, or ended by itself."""
+
+
 class InvalidSetting(VidassetsError):
     """A setting of an asset that is out of bounds or makes no sense."""
 

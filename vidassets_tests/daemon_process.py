@@ -95,7 +95,7 @@ class Ui:
 @contextmanager
 def dagster_processes(home: Path, module: str) -> Iterator[Ui]:
     """The three processes over the definitions of a module, on the instance of `DAGSTER_HOME`; logs are in `home`."""
-    code_port, web_port = _free_port(), _free_port()
+    code_port, web_port = free_port(), free_port()
     workspace = home / "workspace.yaml"
     server = {"host": "127.0.0.1", "port": code_port, "location_name": "toy"}
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
@@ -141,7 +141,8 @@ def _started(running: ExitStack, home: Path, name: str, module: str, *arguments:
     return process
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

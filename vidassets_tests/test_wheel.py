@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from vidassets_tests.daemon_process import Ui, free_port, wait_for
 from vidassets_tests.project import PROJECT
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one process: the wheel is built and installed once
@@ -37,18 +40,33 @@ class Installed:
 
     def run(self, program: str, *words: str) -> str:
         """Run a program of the environment as a user does: in their home folder, with no variable of ours set."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIDASSETS", "DAGSTER"))}
-        kept.pop("PYTHONPATH", None)
         result = subprocess.run(
             [self.environment / "bin" / program, *words],
             cwd=self.home,
-            env=kept | {"HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=self._variables,
             capture_output=True,
             text=True,
             check=False,
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
+
+    def start(self, program: str, *words: str) -> "subprocess.Popen[str]":
+        """Start a program as `run` does, in a session of its own."""
+        return subprocess.Popen(
+            [self.environment / "bin" / program, *words],
+            cwd=self.home,
+            env=self._variables,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIDASSETS", "DAGSTER"))}
+        kept.pop("PYTHONPATH", None)
+        return kept | {"HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def files(self) -> set[Path]:
         return {path.relative_to(self.environment) for path in self.environment.rglob("*")}
@@ -98,3 +116,32 @@ def test_an_installed_wheel_has_every_profile_of_the_checkout(installed: Install
     folders = [PROJECT / "resources", files / "resources"]
     checkout, wheel = ({path.name: path.read_text() for path in folder.iterdir()} for folder in folders)
     assert wheel == checkout
+
+
+ASSETS = "{ assetNodes { assetKey { path } } }"
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+def test_the_ui_of_an_installed_wheel_loads_the_assets_and_ends_cleanly(
+    installed: Installed, signal_sent: signal.Signals
+):
+    port = free_port()
+    profile = installed.home / "mine.yaml"
+    profile.write_text("extends: cpu-low-power.yaml\n")
+    process = installed.start("vidassets", "ui", "--port", str(port), "--profile", "./mine.yaml")
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"The Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+        ui = Ui(f"http://127.0.0.1:{port}")
+        nodes = wait_for(lambda: ui.ask(ASSETS)["assetNodes"], "the assets to load")
+        assert ["shots"] in [node["assetKey"]["path"] for node in nodes]
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) == 0
+        process.send_signal(signal_sent)
+        assert process.wait() == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

@@ -13,6 +13,7 @@ from vidassets.graph.clip_check import ClipCheck, Verdict
 from vidassets.graph.dataset_asset import AllClips, dataset_asset
 from vidassets.graph.declared_asset import WAITING_FOR, AssetResult, Figure
 from vidassets.graph.parameters import OncePerRun
+from vidassets.progress import counted
 from vidassets.resources.store import Store
 from vidassets.schemas import clips as clip_schemas
 from vidassets.sources.source import Source
@@ -89,7 +90,8 @@ def frame_descriptions(
     from vidassets.descriptions.answers import frames_to_describe
     from vidassets.descriptions.table import descriptions_table, incomplete
 
-    table = descriptions_table(clip, describer.describe(clip, frames_to_describe(frames), ledger))
+    answers = describer.describe(clip, frames_to_describe(frames), ledger)
+    table = descriptions_table(clip, counted(answers, "frames", len(frames)))
     paid = table.filter(~pl.col("reused"))["cost_usd"].sum()
     metadata: dict[str, Any] = {
         "model": ", ".join(sorted(table["model"].unique())),

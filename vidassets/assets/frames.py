@@ -11,6 +11,7 @@ from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.parameters import OnlyIf
 from vidassets.graph.preview import picture as picture_metadata
+from vidassets.progress import counted
 from vidassets.schemas import clips as clip_schemas
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def frames(
     interval = sample_times(raw_clip.first_pts_s, raw_clip.duration_s, config.interval_s, most)
     times = merge_times(interval, [] if shots is None else shot_midpoints(shots), config.max_frames)
     reasons: dict[float, Reason] = dict(times)
-    pictures = raw_clip.pictures_at(reasons, problems.append, config.max_side_px)
+    pictures = counted(raw_clip.pictures_at(reasons, problems.append, config.max_side_px), "frames", len(reasons))
     table = frames_table(
         raw_clip.clip,
         ((picture.wanted_s, reasons[picture.wanted_s], picture.pts_s, picture.pixels) for picture in pictures),

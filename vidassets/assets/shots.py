@@ -12,6 +12,7 @@ from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.parameters import DecodedAhead
 from vidassets.graph.preview import picture
+from vidassets.progress import report_part
 from vidassets.schemas import clips as clip_schemas
 from vidassets.shots.scorer import ShotScorer
 
@@ -74,6 +75,7 @@ def shot_scores(
             if isinstance(item, Problem):
                 problems.append(item)
             else:
+                report_part(float(item.pts_s[-1]) - raw_clip.first_pts_s, raw_clip.duration_s, "s of video")
                 yield item
 
     table = score_frames(clip, batches(), shot_model)

@@ -41,6 +41,9 @@ def open_instance(home: Path) -> dg.DagsterInstance:
         raise ProfileError(f"{path}: expected `name: value` lines. {fix}") from error
     except dg.DagsterInvalidConfigError as error:
         raise ProfileError(f"{path}: {config_problem(error)} {fix}") from error
+    except dg.DagsterError as error:
+        cause = str(error).partition("\n")[0]
+        raise ProfileError(f"{home}: {cause} An instance of an older Dagster: `dagster instance migrate`.") from error
     except ImportError as error:
         raise ProfileError(f"{path}: needs {error.name}, which is not installed. Install it, or see docs/.") from error
     except OSError as error:

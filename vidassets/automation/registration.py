@@ -22,13 +22,22 @@ VIDEOS_AT_ONCE = 100
 
 @dataclass
 class Registration:
-    """The outcome of registering: keys by what was done with them, and the reason for each refused uri."""
+    """The outcome of registering.
+
+    Attributes:
+        added, replaced, moved, unchanged: keys, by what was done with them.
+        refused: the reason, by the uri of the video.
+        sidecars: what is wrong with a sidecar, by its uri. Its video is registered.
+        kind_changed: the old and the new kind, by key.
+    """
 
     added: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    sidecars: dict[str, str] = field(default_factory=dict)
+    kind_changed: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable[Source]) -> Registration:
@@ -57,6 +66,8 @@ def register(instance: dg.DagsterInstance, store: ArtifactStore, found: Iterable
                 continue
             store.write_bytes(SOURCE_VIDEO.name, source.key, SOURCE_VIDEO.extension, source.to_json().encode())
             changed.append(source)
+            if old is not None and old.kind != source.kind:
+                result.kind_changed[source.key] = old.kind, source.kind
             if old is None or not known:
                 result.added.append(source.key)
             elif old.uri != source.uri and old.fingerprint == source.fingerprint:

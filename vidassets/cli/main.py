@@ -71,12 +71,13 @@ def add(
         names = ("added", "replaced", "moved", "unchanged", "refused")
         counts = ", ".join(f"{len(keys)} {name}" for name in names if (keys := getattr(total, name)))
         out.print(Text(f"{kind.value}s: {counts or 'nothing found'}"))
-    raise typer.Exit(1 if total.refused else 0)
+    raise typer.Exit(1 if total.refused or total.sidecars else 0)
 
 
 def _registered(deployment: "Deployment", paths: Sequence[str], kind: Kind) -> "Registration":
     """Register all videos of these places."""
     from vidassets.automation.registration import Registration, register
+    from vidassets.automation.sidecars import sidecar_problems
     from vidassets.sources.find import find_videos
     from vidassets.sources.settled import without_unsettled
 
@@ -85,6 +86,8 @@ def _registered(deployment: "Deployment", paths: Sequence[str], kind: Kind) -> "
     for found in [without_unsettled(find_videos(path, kind.value)) for path in paths]:
         result = register(deployment.instance, deployment.store, found.sources)
         total.refused |= {video.uri: video.reason for video in found.refused} | result.refused
+        total.sidecars |= sidecar_problems(found.sources)
+        total.kind_changed |= result.kind_changed
         for name in ("added", "replaced", "moved", "unchanged"):
             getattr(total, name).extend(getattr(result, name))
     return total
@@ -156,14 +159,14 @@ def run(
         unfinished = work.unfinished()
         print_datasets(work)
     lacking = any(cell.state is State.INCOMPLETE for cell in unfinished.values())
-    raise typer.Exit(1 if bad or work.failures or total.refused or lacking else 0)
+    raise typer.Exit(1 if bad or work.failures or total.refused or total.sidecars or lacking else 0)
 
 
 @app.command()
 def status(clips: Clips = "", as_json: Json = False, profile: Profile = "") -> None:
     """Show what is made, stale, missing or failed: per asset, and per clip."""
     from vidassets.automation.status import State
-    from vidassets.cli.reports import clip_rows, print_rows
+    from vidassets.cli.reports import clip_rows, print_dataset_states, print_rows
     from vidassets.cli.tables import states_table
 
     with opened_deployment() as deployment:
@@ -175,6 +178,8 @@ def status(clips: Clips = "", as_json: Json = False, profile: Profile = "") -> N
         if not as_json and keys:
             print_lines(states_table(work.board(), keys, datasets, terminal_width()))
             out.print()
+        if not as_json:
+            print_dataset_states(work)
         print_rows(deployment, rows, as_json)
     states = [*datasets.values(), *(row["state"] for row in rows)]
     raise typer.Exit(0 if all(state in settled for state in states) else 1)
@@ -231,6 +236,19 @@ def remove(
                 out.print(Text(f"{key}: removed; artifacts {became}"))
     if as_json:
         print(json.dumps({"removed": removed, "artifacts": became}))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 3000,
+    profile: Profile = "",
+) -> None:
+    """Open the Dagster UI and its daemon on this deployment, until Ctrl-C."""
+    from vidassets.cli.ui import serve
+
+    with opened_deployment() as deployment:
+        deployment.definitions.resolve_asset_graph()  # mistakes in the profile are said here, not in a browser
+        serve(deployment.settings, port)
 
 
 if __name__ == "__main__":

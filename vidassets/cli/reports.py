@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vidassets.automation.work import Workload
     from vidassets.deployment import Deployment
 
+KEYS_NAMED = 10  # in a line about many clips
+
 
 def clip_rows(deployment: "Deployment", work: "Workload") -> list[dict[str, Any]]:
     """Return a row per clip of some work: its state over the assets of the work, its figures over all assets."""
@@ -83,6 +85,14 @@ def print_registration(total: "Registration") -> None:
     """Print what was refused, and what a person may not have meant."""
     for reason in dict.fromkeys(total.refused.values()):
         labelled(err, "refused", "red", reason)
+    for problem in total.sidecars.values():
+        labelled(err, "sidecar", "red", problem)
+    changes: dict[tuple[str, str], list[str]] = {}
+    for key, kinds in total.kind_changed.items():
+        changes.setdefault(kinds, []).append(key)
+    for (old, new), keys in changes.items():
+        more = f" and {len(keys) - KEYS_NAMED} more" if len(keys) > KEYS_NAMED else ""
+        labelled(err, "kind", "yellow", f"changed from {old} to {new}: {', '.join(keys[:KEYS_NAMED])}{more}")
 
 
 def print_gone(gone: Mapping[str, str]) -> None:
@@ -101,6 +111,20 @@ def print_results(work: "Workload") -> None:
     for key in work.clips:
         if line := result_line(work.board(), key, [asset.name for asset in work.clip_assets]):
             out.print(Text(line))
+
+
+def print_dataset_states(work: "Workload") -> None:
+    """Print why assets over all clips are not up to date; those that wait only if there are clips of their kind."""
+    unfinished = work.unfinished()
+    shown = {
+        name: cell
+        for name, cell in work.dataset_cells().items()
+        if cell.state is not State.FRESH and (cell.state is not State.WAITING or name in unfinished)
+    }
+    for name, cell in shown.items():
+        labelled(out, name, "cyan", f"{cell.state}: {cell.reason or 'not made yet'}")
+    if shown:
+        out.print()
 
 
 def print_datasets(work: "Workload") -> None:

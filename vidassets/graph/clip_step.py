@@ -30,7 +30,6 @@ from vidassets.graph.lineage import (
     provenance,
 )
 from vidassets.graph.prefetch import Inputs, read_ahead
-from vidassets.graph.progress import report_progress
 from vidassets.graph.settings import digest, plain
 from vidassets.graph.step import (
     RECORDED_ALREADY,
@@ -43,6 +42,7 @@ from vidassets.graph.step import (
     open_shared,
     run_group,
 )
+from vidassets.progress import report_progress, working_on
 
 SHOWN_CAUSES = 5
 MISSING_INPUTS = "missing_inputs"  # metadata of an observation: the inputs for want of which a clip was skipped
@@ -122,7 +122,8 @@ class ClipStep(Step):
             for inputs, claim in ahead:
                 self._report(inputs.clip, "started")
                 try:
-                    recorded = self._make(batch, inputs, claim)
+                    with working_on(self.asset.name, inputs.clip):
+                        recorded = self._make(batch, inputs, claim)
                 except Exception as error:
                     self._report(inputs.clip, "failed")
                     yield self._failure(batch, inputs.clip, error)

@@ -16,6 +16,7 @@ from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, SETTINGS_TAG,
 from vidassets.graph.lineage import latest, latest_whole
 from vidassets.graph.settings import digest, plain
 from vidassets.graph.step import RECORDED_ALREADY, Step, asked_at, call_and_store, describe, run_group
+from vidassets.progress import ALL_CLIPS, report_progress, working_on
 from vidassets.storage.store import UNPARTITIONED_KEY, ArtifactStore
 
 INPUTS_TAG = "vidassets/inputs"  # digest of the data versions of all inputs
@@ -47,10 +48,12 @@ class DatasetStep(Step):
         registered = context.instance.get_dynamic_partitions(str(asset.partitions.name))
         versions = input_versions(context.instance, [self.artifacts[name] for name in asset.inputs], registered)
         tags = {INPUTS_TAG: digest(versions), SETTINGS_TAG: digest(plain(config)), CODE_VERSION_TAG: self.code_version}
+        report_progress(asset.name, ALL_CLIPS, "started")
         try:
             watched = asset.watched(config)
             tags |= {WATCHED_TAG: watched} if watched else {}
             if self._is_made(context, tags):
+                report_progress(asset.name, ALL_CLIPS, "skipped")
                 for key in asset.keys:
                     yield dg.MaterializeResult(asset_key=key, metadata=RECORDED_ALREADY)
                 return
@@ -59,17 +62,21 @@ class DatasetStep(Step):
             }
             values |= {name: getattr(context.resources, name) for name in asset.parameters.resources}
             values |= {"config": config}
-            result = call_and_store(asset, store, UNPARTITIONED_KEY, values)
+            with working_on(asset.name, ALL_CLIPS):
+                result = call_and_store(asset, store, UNPARTITIONED_KEY, values)
         except InputsAwaited as awaited:
+            report_progress(asset.name, ALL_CLIPS, "skipped")
             context.log.warning(str(awaited))
             yield dg.AssetObservation(asset.name, description=str(awaited), metadata={AWAITED: str(awaited)}, tags=tags)
             return
         except Exception as error:
+            report_progress(asset.name, ALL_CLIPS, "failed")
             failure = {FAILED: True, "error": f"{type(error).__name__}: {error}"}
             yield dg.AssetObservation(
                 asset.name, description=f"Not made. {failure['error']}", metadata=failure, tags=tags
             )
             raise
+        report_progress(asset.name, ALL_CLIPS, "done")
         version = self._data_version(result, plain(config), tags)
         del tags[CODE_VERSION_TAG]  # Dagster adds it to a materialisation itself
         tags |= {INCOMPLETE_TAG: str(result.incomplete)} if result.incomplete else {}

@@ -38,6 +38,8 @@ def read_sidecar(
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise _error(uri, f"nested over {MAX_SIDECAR_DEPTH} deep") from None
+    except json.JSONDecodeError as error:
+        raise _error(uri, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
     except ValueError as error:
         raise _error(uri, str(error)) from error
     if not isinstance(document, dict):

@@ -11,7 +11,8 @@ def test_add_as_json_has_keys_by_what_became_of_them_and_refusals_by_uri(worked:
     other = film(tmp_path / "a.mp4")
     said = worked.command("add", str(tmp_path), str(worked.videos), "--json")
     assert said.code == 1
-    assert set(said.json) == {"added", "replaced", "moved", "unchanged", "refused"}
+    results = {"added", "replaced", "moved", "unchanged", "refused", "sidecars", "kind_changed"}
+    assert set(said.json) == results
     assert said.json["unchanged"] == ["a", "b"]
     assert list(said.json["refused"]) == [str(other)]
 
@@ -73,6 +74,41 @@ def test_a_partition_added_by_hand_harms_no_other_clip(home: Home):
     assert said.code == 1
     assert "my clip/1 missing: source_video no video is registered under this key" in said.out
     assert home.store.exists("raw_clip", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param('{"gas_flow": "low",\n "position": }', "line 2, column 14: not JSON", id="not JSON"),
+        pytest.param('{"gas_flow": "hgh"}', "gas_flow is 'hgh', not one of low, high. Write one of them", id="a word"),
+        pytest.param('{"extraction": {"start": 3}}', "it takes an object of start_frame", id="unknown setting"),
+        pytest.param(
+            '{"extraction": {"start_frame": -3}}', "start_frame: should be greater than or equal to 0", id="a value"
+        ),
+        pytest.param("[]", "holds a list, not an object", id="a list"),
+    ],
+)
+def test_add_reports_a_sidecar_that_cannot_be_used_each_time_and_registers_the_video(
+    home: Home, text: str, problem: str
+):
+    path = film(home.videos / "a.mp4").with_suffix(".json")
+    path.write_text(text)
+    for _ in range(2):
+        said = home.command("add", str(home.videos), "--kind", "build")
+        assert said.code == 1
+        assert said.err.startswith(f"sidecar {path}: ")
+        assert problem in said.err
+    assert home.partitions() == {"clips": ["a"], "builds": ["a"]}
+    path.write_text('{"gas_flow": "low"}')
+    assert home.command("add", str(home.videos), "--kind", "build").code == 0
+
+
+def test_add_says_when_it_changes_a_clips_kind(home: Home):
+    film(home.videos / "a.mp4")
+    home.command("add", str(home.videos))
+    said = home.command("add", str(home.videos), "--kind", "build")
+    assert (said.code, said.err) == (0, "kind changed from clip to build: a\n")
+    assert home.command("add", str(home.videos), "--json").json["kind_changed"] == {"a": ["build", "clip"]}
 
 
 def test_of_several_places_none_is_added_if_one_is_not_there(home: Home):

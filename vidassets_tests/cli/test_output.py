@@ -118,6 +118,11 @@ def test_status_says_what_is_missing_and_ends_with_1(home: Home):
     assert (row["state"], row["asset"], row["kind"]) == ("missing", "raw_clip", "clip")
 
 
+def test_status_says_why_an_asset_over_all_clips_is_not_up_to_date(finished: Home):
+    (finished.path / "data" / "description_costs" / "all.parquet").unlink()
+    assert "description_costs missing: its artifact is gone from the store" in finished.command("status").out
+
+
 def test_status_without_clips_says_how_to_add_some(home: Home):
     said = home.command("status")
     assert (said.code, said.out) == (

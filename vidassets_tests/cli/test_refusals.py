@@ -1,6 +1,7 @@
 """What cannot be carried out ends with code 2 and says how to fix it."""
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,17 @@ def test_a_broken_profile_is_one_sentence_with_file_field_and_nearest_name(home:
     assert said.err.startswith(f"error {home.environment['VIDASSETS_PROFILE']}: ")
     assert fix in said.err
     assert not re.search(RAW, said.err)
+
+
+def test_a_port_that_is_taken_is_refused_with_the_option_that_names_another(worked: Home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = worked.command("ui", "--port", str(port))
+    assert said.code == 2
+    assert said.err.startswith(f"error port {port}: ")
+    assert "`vidassets ui --port N`" in said.err
 
 
 def test_a_variable_that_the_profile_names_and_nobody_set_ends_with_2_and_is_named(home: Home):

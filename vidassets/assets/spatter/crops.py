@@ -1,6 +1,7 @@
 """Detect the spatter of a build: when and where it occurs, and a crop of each."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,7 +16,9 @@ from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.declared_asset import AssetResult, Figure
 from vidassets.graph.partitions import builds
 from vidassets.graph.preview import picture
+from vidassets.progress import report_part
 from vidassets.schemas import spatter as spatter_schemas
+from vidassets.wrong_values import first_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +54,24 @@ def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSetti
     Raises:
         InvalidSetting: the sidecar has an unknown setting or an invalid value.
     """
+    return settings_for_recording(config, json.loads(raw_clip.row["sidecar_json"] or "{}"), f"{raw_clip.clip}: sidecar")
+
+
+def settings_for_recording(config: SpatterExtraction, sidecar: Mapping[str, Any], where: str) -> "ExtractionSettings":
+    """Return these settings, overridden by those of a recording's sidecar.
+
+    Args:
+        config: the settings of all recordings.
+        sidecar: its content.
+        where: it is, for messages of errors.
+    Raises:
+        InvalidSetting: the sidecar has an unknown setting or an invalid value.
+    """
     from vidassets.spatter.crops.settings import ExtractionSettings
 
-    overrides = json.loads(raw_clip.row["sidecar_json"] or "{}").get(EXTRACTION, {})
+    overrides = sidecar.get(EXTRACTION, {})
     values: dict[str, Any] = config.model_dump()
-    where = f"{raw_clip.clip}: `{EXTRACTION}` in its sidecar"
+    where = f"{where}: `{EXTRACTION}`"
     if not isinstance(overrides, dict) or set(overrides) - set(values):
         raise InvalidSetting(f"{where} is {json.dumps(overrides)}; it takes an object of {', '.join(values)}.")
     try:
@@ -63,7 +79,8 @@ def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSetti
     except (ValueError, InvalidSetting) as error:
         if not overrides:
             raise
-        raise InvalidSetting(f"{where} is {json.dumps(overrides)}: {error}") from error
+        reason = first_problem(error, values) if isinstance(error, ValueError) else error
+        raise InvalidSetting(f"{where} is {json.dumps(overrides)}: {reason}") from error
 
 
 def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_log: pl.DataFrame) -> str:
@@ -96,8 +113,11 @@ def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: Spatter
     """
     from vidassets.spatter.crops.extraction import extract_crops
 
+    def on_progress(n_frames: int) -> None:
+        report_part(n_frames, raw_clip.row["n_frames"], "frames")
+
     with raw_clip.opened() as uri:
-        found = extract_crops(clip, uri, output, _settings(config, raw_clip))
+        found = extract_crops(clip, uri, output, _settings(config, raw_clip), on_progress=on_progress)
     metadata: dict[str, Any] = {
         "n_crops": len(found.events),
         "n_layers": found.events["layer"].n_unique(),

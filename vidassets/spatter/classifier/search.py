@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from vidassets.errors import InvalidSetting, ModelMissing, TrainingError
+from vidassets.progress import report_part
 from vidassets.schemas.spatter import SpatterSearch
 from vidassets.spatter.classifier.architectures import build_network, count_parameters
 from vidassets.spatter.classifier.lenet import CROP_SIZE_PX
@@ -97,6 +98,7 @@ def search_recipes(
         # Stored before Optuna learns the result: `_close_interrupted` completes a trial that was killed in between.
         trial.set_user_attr("row", row)
         _report(study, trial, row)
+        report_part(n_finished + 1, n_trials, "trials")
         on_trial({"trial": n_finished, **row})
     return _table([trial.user_attrs["row"] for trial in _finished_trials(study)][:n_trials])
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from vidassets.devices import resolve_device
 from vidassets.errors import DeviceUnavailable, OneClassOnly, TrainingError
+from vidassets.progress import report_part
 from vidassets.spatter.classifier.architectures import build_network
 from vidassets.spatter.classifier.checkpoint import Progress, copy_weights, load_progress, save_progress
 from vidassets.spatter.classifier.recipe import Execution, Recipe, fingerprint
@@ -115,6 +116,7 @@ def train(
         while not _finished(progress.history, recipe, len(crops)):
             row = _epoch(network, optimizer, crops, validation, recipe, execution, len(progress.history) + 1)
             progress.history.append(row)
+            report_part(len(progress.history), recipe.epochs_for(len(crops)), "epochs")
             if best_epoch(progress.history) == row["epoch"]:
                 progress.best = copy_weights(network)
             progress.network, progress.optimizer = network.state_dict(), optimizer.state_dict()

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from vidassets.media.sound import SAMPLE_RATE_HZ, Sound
+from vidassets.progress import counted
 from vidassets.schemas import speech as speech_schemas
 from vidassets.speech.acoustics.pitch import (
     FLOOR_HZ,
@@ -102,7 +103,8 @@ def _measure_blocks(sound: Sound, channel: int, block_windows: int) -> Iterator[
     n_windows = -(-sound.n_samples // STEP_SAMPLES)
     middles = np.arange(n_windows) * STEP_SAMPLES + STEP_SAMPLES // 2
     starts = np.clip(middles - length // 2, 0, sound.n_samples - length)
-    for begin in range(0, n_windows, block_windows):
+    begins = range(0, n_windows, block_windows)
+    for begin in counted(begins, "blocks of sound", len(begins)):
         in_block = starts[begin : begin + block_windows]
         start_s, end_s = (sound.start_s + edge / SAMPLE_RATE_HZ for edge in (in_block[0], in_block[-1] + length))
         yield _measure_block(sound.samples(start_s, end_s, channel), in_block - in_block[0], length)

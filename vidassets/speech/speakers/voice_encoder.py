@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vidassets.media.sound import SAMPLE_RATE_HZ
+from vidassets.progress import counted
 from vidassets.speech.mel import mel_filters
 
 MODEL = "resemblyzer"
@@ -62,9 +63,10 @@ class VoiceEncoder:
         torch.set_num_threads(self._threads)
         try:
             with torch.inference_mode():
+                batches = range(0, len(spectrograms), BATCH_WINDOWS)
                 parts = [
                     self._module(torch.from_numpy(np.ascontiguousarray(spectrograms[at : at + BATCH_WINDOWS]))).numpy()
-                    for at in range(0, len(spectrograms), BATCH_WINDOWS)
+                    for at in counted(batches, "batches of speech", len(batches))
                 ]
         finally:
             torch.set_num_threads(threads_before)

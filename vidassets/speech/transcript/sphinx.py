@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from vidassets.media.sound import Sound
+from vidassets.progress import counted
 from vidassets.schemas.speech import RecognizedSegments, RecognizedWords
 from vidassets.speech.transcript.windows import SpeechWindow, pack_windows, quietest_moment
 
@@ -109,9 +110,10 @@ def recognize_stretches(
         longest_s: seconds.
         model: name and version, stored with every segment.
     """
+    parts = list(_parts(sound, activity, longest_s))
     decoded = [
         (channel, words)
-        for channel, part in _parts(sound, activity, longest_s)
+        for channel, part in counted(parts, "stretches of speech", len(parts))
         if (words := _words_of(decoder, sound, channel, part))
     ]
     # By the start of the first word, then by channel.
