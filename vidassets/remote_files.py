@@ -59,7 +59,7 @@ def open_url(url: str, options: StorageOptions | None = None, block_bytes: int =
         ):
             yield cast(BinaryIO, file)
     else:
-        filesystem, path = _filesystem(url, options)
+        filesystem, path = filesystem_of(url, options)
         opened: Any = filesystem.open(
             path, "rb", block_size=block_bytes, cache_type="blockcache", cache_options={"maxblocks": KEPT_BLOCKS}
         )
@@ -77,7 +77,7 @@ def url_info(url: str, options: StorageOptions | None = None) -> tuple[str | Non
         with open_url(url, options) as file:
             found = cast(Any, file)
             return found.etag.strip('"'), found.size_bytes
-    filesystem, path = _filesystem(url, options)
+    filesystem, path = filesystem_of(url, options)
     info = filesystem.info(path)
     etag = next((info[name] for name in ("ETag", "etag", "sha256", "md5") if info.get(name)), None)
     return None if etag is None else str(etag).strip('"'), int(info["size"] or 0)
@@ -172,12 +172,14 @@ class MemberFile(io.RawIOBase):
         return len(data)
 
 
-def _filesystem(url: str, options: StorageOptions | None) -> tuple[Any, str]:
+def filesystem_of(url: str, options: StorageOptions | None) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, and its path there. Names and passwords for http(s) come from netrc."""
     arguments = dict(options or {})
     if url.startswith("http"):
         from aiohttp import ClientTimeout
 
-        arguments.setdefault("client_kwargs", {"timeout": ClientTimeout(sock_connect=SILENCE_S, sock_read=SILENCE_S)})
+        timeout = ClientTimeout(sock_connect=SILENCE_S, sock_read=SILENCE_S)
+        arguments.setdefault("client_kwargs", {"timeout": timeout, "trust_env": True})
     filesystem, path = fsspec.url_to_fs(url, **arguments)
     # The file may have been replaced since it was last listed.
     filesystem.invalidate_cache()

@@ -14,6 +14,8 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from vidassets.credentials import credential_in
+
 ATTEMPTS = 3
 
 
@@ -28,7 +30,7 @@ def s3_client(
         read_timeout_s: longest silence of the service in one attempt.
 
     Raises:
-        OSError: the endpoint is not a URL.
+        OSError: the endpoint is not a URL, or contains a credential.
     """
     config = Config(
         connect_timeout=connect_timeout_s,
@@ -38,7 +40,13 @@ def s3_client(
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
     with s3_errors():
-        return boto3.Session().client("s3", endpoint_url=endpoint_url, config=config)
+        client = boto3.Session().client("s3", endpoint_url=endpoint_url, config=config)
+    if found := credential_in(client.meta.endpoint_url):
+        raise PermissionError(
+            f"The URL of the S3 endpoint contains {found}, which would be shown and stored. Remove it, and set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return client
 
 
 @contextmanager

@@ -24,6 +24,24 @@ CREDENTIALS = {
 }
 
 
+# S3 checks the condition of a write and writes in one step. moto does so in two, so writes are let in one at a time.
+SERVER = """
+import threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+application, writing = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def one_write_at_a_time(environ, start_response):
+    if environ["REQUEST_METHOD"] != "PUT":
+        return application(environ, start_response)
+    with writing:
+        return application(environ, start_response)
+
+run_simple("127.0.0.1", 0, one_write_at_a_time, threaded=True)
+"""
+
+
 @dataclass(frozen=True)
 class S3Bucket:
     name: str
@@ -41,7 +59,7 @@ class S3Bucket:
 @contextmanager
 def s3_server_process(log: Path, **environment: str) -> Iterator[str]:
     """The endpoint's URL, while the server runs."""
-    command = [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"]
+    command = [sys.executable, "-c", SERVER]
     with log.open("wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | CREDENTIALS | environment)
     try:

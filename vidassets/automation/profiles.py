@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from vidassets.credentials import SECRET_FIELD, credential_in
 from vidassets.errors import ProfileError
 from vidassets.names import did_you_mean
 from vidassets.not_yaml import place_and_problem
@@ -23,6 +24,11 @@ from vidassets.shipped import PROFILES
 from vidassets.wrong_values import first_problem
 
 OVERRIDE_PREFIX = "VIDASSETS__"
+GIVE_CREDENTIALS = (
+    "Run databases and logs would keep it. Remove it here, and give it by the environment: `api_key: {env: NAME}` for "
+    "an endpoint, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for S3, MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD for MLflow, or `{env: NAME}` as the whole value."
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
     values = {key: {"class": name} for key, name in DEFAULTS.items()} | values
     resources = {key: _resource(key, _mapping(fields, f"{path}: {key}"), path, home) for key, fields in values.items()}
     settings = {name: _mapping(chosen, f"{path}: assets: {name}") for name, chosen in assets.items()}
+    _check_no_credentials(settings, f"{path}: assets")
     return Profile(path.stem, resources, settings, origins)
 
 
@@ -144,6 +151,7 @@ def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, 
 
 
 def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.ConfigurableResource:
+    _check_no_credentials(fields, f"{path}: {key}")
     dotted = str(fields.pop("class", ""))
     module, _, name = dotted.rpartition(".")
     try:
@@ -169,6 +177,25 @@ def _why_no_class(module: str, name: str, error: Exception) -> str:
         classes = [found for found, value in vars(sys.modules[module]).items() if isinstance(value, type)]
         return f"{module} has no class {name}.{did_you_mean(name, classes)}"
     return f"there is no module {getattr(error, 'name', None) or module}."
+
+
+def _check_no_credentials(value: Any, where: str, field: str = "") -> None:
+    """Refuse a secret that is written out. Only the name of an environment variable is stored nowhere else.
+
+    Raises:
+        ProfileError: says where it is, without showing it.
+    """
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if set(value) != {"env"}:
+                _check_no_credentials(item, f"{where}: {name}", str(name))
+    elif isinstance(value, list):
+        for item in value:
+            _check_no_credentials(item, where, field)
+    elif isinstance(value, str) and (found := credential_in(value)):
+        raise ProfileError(f"{where}: this URL contains {found}. {GIVE_CREDENTIALS}")
+    elif value is not None and SECRET_FIELD.search(field):
+        raise ProfileError(f"{where}: this is the secret itself. {GIVE_CREDENTIALS}")
 
 
 def _from_environment(value: Any) -> Any:

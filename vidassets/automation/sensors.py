@@ -9,6 +9,7 @@ from vidassets.automation.event_log import EventLog, StillReading, StoredKeys
 from vidassets.automation.registration import register
 from vidassets.automation.requests import request_runs
 from vidassets.automation.status import Selection
+from vidassets.credentials import without_credentials
 from vidassets.errors import ProfileError, VidassetsError
 from vidassets.graph.declared_graph import DeclaredGraph
 from vidassets.graph.partitions import clips
@@ -84,17 +85,18 @@ def new_videos_sensor(watch: str | None) -> dg.SensorDefinition:
 
         store, lines = context.resources.store.open(), []
         for kind, location in watched(watch or ""):
+            shown = without_credentials(location)
             try:
                 found = without_unsettled(find_videos(location, kind))
                 result = register(context.instance, store, found.sources)
             except VidassetsError as error:
-                context.log.error(f"{location}: {error}")
-                lines.append(f"{location}: {type(error).__name__}")
+                context.log.error(f"{shown}: {error}")
+                lines.append(f"{shown}: {type(error).__name__}")
                 continue
             for reason in (*(refused.reason for refused in found.refused), *result.refused.values()):
                 context.log.warning(reason)
             lines.append(
-                f"{location}: {len(result.added)} added, {len(result.replaced)} replaced, {len(result.moved)} moved"
+                f"{shown}: {len(result.added)} added, {len(result.replaced)} replaced, {len(result.moved)} moved"
             )
         return dg.SkipReason("; ".join(lines) or "VIDASSETS_WATCH names no location")
 
@@ -113,5 +115,6 @@ def watched(text: str) -> Iterator[tuple[Kind, str]]:
     for entry in filter(None, (part.strip() for part in text.split(";"))):
         kind, _, location = entry.partition("=")
         if kind not in KINDS or not location:
-            raise ProfileError(f"VIDASSETS_WATCH: {entry}: write kind=location, such as clip=s3://bucket/videos.")
+            shown = without_credentials(entry)
+            raise ProfileError(f"VIDASSETS_WATCH: {shown}: write kind=location, such as clip=s3://bucket/videos.")
         yield cast(Kind, kind), location

@@ -2,7 +2,6 @@
 
 import queue
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from vidassets.descriptions.answers import Answer, FrameToDescribe, answer_from_call, call_key, parameters_hash
-from vidassets.descriptions.budget import Budget
+from vidassets.descriptions.budget import Budget, Reservation
 from vidassets.descriptions.ledger import Ledger, PaidCall
 from vidassets.descriptions.pacing import Pacer, backoff_s
 from vidassets.descriptions.prices import Price, usd
@@ -39,8 +38,9 @@ class CallError(DescriberError):
         self.wait_s = wait_s
 
 
-# Sends one request about one JPEG. Raises CallError, or DescriberError if every request would fail.
-Send = Callable[[Question, bytes], Completion]
+# Sends one request about one JPEG with an idempotency key. Raises CallError, or DescriberError if every request would
+# fail.
+Send = Callable[[Question, bytes, str], Completion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class RequestPolicy:
 class _Tries:
     """The requests made for one frame so far."""
 
-    reserved_nanousd: int | None = None  # amount of the open reservation
-    attempt: str = ""
+    reservation: Reservation | None = None  # open: its call was not sent, or was refused before any work
+    malformed_before: int = 0  # in earlier runs
     lost_nanousd: int = 0  # charged, or possibly charged, without a usable answer
     failures: int = 0
     malformed: int = 0
@@ -146,14 +146,15 @@ class Asking:
         known = self.ledger.find(key)
         if known is not None:
             return answer_from_call(frame, known, reused=True)
-        tries = _Tries()
+        tries = _Tries(malformed_before=self.ledger.n_malformed(key))
         try:
             while True:
+                reservation = None if self.stop.is_set() else self._reserve(key, frame, tries)
                 if self.stop.is_set():
                     return self._failed(frame, tries, "not asked: broken off")
-                if not self._reserve(key, frame, tries):
+                if reservation is None:
                     return self._over_budget(frame, tries)
-                answer = self._try(key, frame, tries)
+                answer = self._try(key, frame, tries, reservation)
                 if answer is not None:
                     return answer
         finally:
@@ -167,47 +168,56 @@ class Asking:
             question.text(), frame.width, frame.height, question.detail, question.max_tokens
         )
 
-    def _reserve(self, key: str, frame: FrameToDescribe, tries: _Tries) -> bool:
-        """Reserve the most that the next request can cost, and record it. Return False if a budget forbids it."""
-        if tries.reserved_nanousd is not None:
-            return True  # the last request cost nothing for certain: its reservation is used again
-        reserved = self.budget.reserve(self._bound(frame))
-        if reserved is None:
-            return False
-        tries.reserved_nanousd, tries.attempt = reserved, secrets.token_hex(6)
-        if reserved:
-            self.ledger.record(self._call(key, frame, tries, "sent", reserved))
-        return True
+    def _reserve(self, key: str, frame: FrameToDescribe, tries: _Tries) -> Reservation | None:
+        """Reserve the most that the next request can cost, and record it. Return None if a budget forbids it."""
+        # If a reservation is open, the last request cost nothing for certain: it is used again.
+        if tries.reservation is None:
+            tries.reservation = self.budget.reserve(self._bound(frame), self.stop)
+            if tries.reservation is not None and tries.reservation.nanousd:
+                self.ledger.record(self._call(key, frame, tries.reservation, "sent", tries.reservation.nanousd))
+        return tries.reservation
 
     def _release(self, key: str, frame: FrameToDescribe, tries: _Tries) -> None:
         """Release an open reservation: its request was not sent, or was refused before any work was done."""
-        if tries.reserved_nanousd is None:
+        reservation, tries.reservation = tries.reservation, None
+        if reservation is None:
             return
-        if tries.reserved_nanousd:
-            self.ledger.record(self._call(key, frame, tries, "failed", 0, error=tries.error or "not sent"))
-        self.budget.settle(tries.reserved_nanousd, 0)
-        tries.reserved_nanousd = None
+        cost = reservation.nanousd
+        try:
+            if reservation.nanousd:
+                error = tries.error or "not sent"
+                self.ledger.record(self._call(key, frame, reservation, "released", 0, error=error))
+            cost = 0
+        finally:
+            self.budget.settle(reservation, cost)
 
-    def _try(self, key: str, frame: FrameToDescribe, tries: _Tries) -> Answer | None:
+    def _try(self, key: str, frame: FrameToDescribe, tries: _Tries, sent: Reservation) -> Answer | None:
         """Send one request. Return the frame's answer, or None if it should be tried again."""
         self.pacer.wait(self.stop)
         if self.stop.is_set():
             return self._failed(frame, tries, "not asked: broken off")
+        if not self.budget.confirm(sent):
+            self._release(key, frame, tries)
+            return None
         started = time.monotonic()
-        sent = tries.reserved_nanousd
-        tries.reserved_nanousd = None  # from now on it may be spent, whatever happens
+        tries.reservation = None
+        cost = sent.nanousd  # from now on it may be spent, whatever happens
         try:
-            completion = self.send(self.question, frame.jpeg)
+            completion = self.send(self.question, frame.jpeg, self._idempotency_key(key, tries))
+            call = self._record(key, frame, sent, completion, time.monotonic() - started)
+            cost = call.cost_nanousd or 0
         except CallError as failure:
             if failure.may_be_charged:
-                tries.lost_nanousd += sent or 0
+                tries.lost_nanousd += sent.nanousd
             else:
-                tries.reserved_nanousd = sent
+                tries.reservation = sent
             return self._failed_call(frame, tries, failure)
         except DescriberError:
-            tries.reserved_nanousd = sent  # refused before any work: nothing was charged
+            tries.reservation = sent  # refused before any work: nothing was charged
             raise
-        call = self._settle(key, frame, tries, completion, sent or 0, time.monotonic() - started)
+        finally:
+            if tries.reservation is None:
+                self.budget.settle(sent, cost)
         if completion.status != "malformed":
             return answer_from_call(frame, call, reused=False)
         tries.malformed += 1
@@ -233,13 +243,22 @@ class Asking:
         self.stop.wait(backoff_s(tries.failures, policy.first_backoff_s, policy.longest_wait_s, self.jitter))
         return None
 
-    def _settle(
-        self, key: str, frame: FrameToDescribe, tries: _Tries, got: Completion, reserved_nanousd: int, latency_s: float
+    @staticmethod
+    def _idempotency_key(call_key: str, tries: _Tries) -> str:
+        """Return what names a request for its endpoint: the same in every retry, run and process.
+
+        After an answer that cannot be used, the key changes: the endpoint would repeat that answer.
+        """
+        return f"{call_key}-{tries.malformed_before + tries.malformed}"
+
+    def _record(
+        self, key: str, frame: FrameToDescribe, sent: Reservation, got: Completion, latency_s: float
     ) -> PaidCall:
-        cost, error = self._cost(got, reserved_nanousd), got.error
-        if self.price is not None and reserved_nanousd and (got.input_tokens is None or got.output_tokens is None):
+        """Record an answer in the ledger, with its cost."""
+        cost, error = self._cost(got, sent.nanousd), got.error
+        if self.price is not None and sent.nanousd and (got.input_tokens is None or got.output_tokens is None):
             error = f"{error + '; ' if error else ''}no usage reported: the cost is its upper bound"
-        call = self._call(key, frame, tries, "failed" if got.status == "malformed" else got.status, cost, error=error)
+        call = self._call(key, frame, sent, "failed" if got.status == "malformed" else got.status, cost, error=error)
         call = replace(
             call,
             model=got.model or call.model,
@@ -250,7 +269,6 @@ class Asking:
             **(got.lists or {}),
         )
         self.ledger.record(call)
-        self.budget.settle(reserved_nanousd, cost or 0)
         return call
 
     def _cost(self, got: Completion, reserved_nanousd: int) -> int | None:
@@ -261,11 +279,17 @@ class Asking:
         return self.price.cost_nanousd(got.input_tokens, got.output_tokens)
 
     def _call(
-        self, key: str, frame: FrameToDescribe, tries: _Tries, status: str, cost: int | None, error: str | None = None
+        self,
+        key: str,
+        frame: FrameToDescribe,
+        reservation: Reservation,
+        status: str,
+        cost: int | None,
+        error: str | None = None,
     ) -> PaidCall:
         return PaidCall(
             call_key=key,
-            attempt=tries.attempt,
+            attempt=reservation.attempt,
             status=status,
             cost_nanousd=cost,
             clip=self.clip,

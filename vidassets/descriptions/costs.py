@@ -51,7 +51,7 @@ def sum_costs(calls: Iterable[PaidCall], described: Iterable[pl.DataFrame] = ())
 
 def _is_released(call: PaidCall) -> bool:
     """Return whether the reservation was released: nothing was sent, or the endpoint refused it free of charge."""
-    return call.status == "failed" and call.latency_s is None
+    return call.status == "released" or (call.status == "failed" and call.latency_s is None)
 
 
 def _row(call: PaidCall) -> tuple[str, str, str, int, int, int, int, int, int | None]:

@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from vidassets.credentials import credential_in
 from vidassets.descriptions.asking import CallError
 from vidassets.descriptions.pacing import retry_after_s
 from vidassets.descriptions.wire import Completion, Question, read_completion
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # The published address of the one endpoint that is known to require a key.
 REQUIRES_KEY = "https://api.openai.com"
+IDEMPOTENCY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
 MAX_ANSWER_BYTES = 4 * 2**20  # chosen here: a thousand times a long answer
 
 # The work may have been done and charged although no answer came: timeouts of gateways in front of the model.
@@ -52,6 +54,11 @@ class Endpoint:
     def __init__(self, base_url: str, api_key: str | None, timeout_s: float):
         import openai
 
+        if found := credential_in(base_url):
+            raise DescriberError(
+                f"The base_url of the describer contains {found}, which would be shown and stored. Remove it, and give "
+                "the key by the environment: `api_key: {env: NAME}`."
+            )
         key = (api_key or "").strip()  # a variable read from a file often ends in a newline
         if not key and base_url.startswith(REQUIRES_KEY):
             raise DescriberError(
@@ -75,8 +82,13 @@ class Endpoint:
     ) -> None:
         self._client.close()
 
-    def send(self, question: Question, jpeg: bytes) -> Completion:
+    def send(self, question: Question, jpeg: bytes, idempotency_key: str) -> Completion:
         """Send one request about one picture.
+
+        Args:
+            question: the request.
+            jpeg: the picture.
+            idempotency_key: an endpoint that knows such keys charges the same request once, however often it is sent.
 
         Raises:
             CallError: the request got no answer; the error says whether to retry and whether it may be charged.
@@ -87,7 +99,7 @@ class Endpoint:
         deadline = time.monotonic() + self._timeout_s
         chat = self._client.chat.completions.with_streaming_response
         try:
-            with chat.create(**question.body(jpeg)) as response:
+            with chat.create(**question.body(jpeg), extra_headers={IDEMPOTENCY_HEADER: idempotency_key}) as response:
                 return read_completion(self._read(response, deadline), question.structured)
         except openai.APIStatusError as error:
             if error.code in FILTER_CODES:

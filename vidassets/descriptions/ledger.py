@@ -6,13 +6,14 @@ The name of an object holds what a listing needs, so one listing gives all answe
 
 Before a call with a price is sent, an object with status `sent` is written with the most that the call may cost. The
 answer's object, with the same attempt, replaces it in sums. A call that was cut off, or whose process was killed,
-leaves only `sent`: it may have been charged, so it counts as spent.
+leaves only `sent`: it may have been charged, so it counts as spent. The object of a reservation that was given up
+before the call was sent has the status `released`.
 """
 
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -22,9 +23,10 @@ from vidassets.errors import ArtifactDamaged
 # Failed calls are made again in the next run. The others are reused while prompt, model and parameters stay the same.
 REUSABLE = frozenset({"ok", "truncated", "refused"})
 NAME = re.compile(
-    r"[0-9a-f]{2}/(?P<call_key>[0-9a-f]{64})\.(?P<attempt>[0-9a-f]{12})"
-    r"\.(?P<status>sent|ok|truncated|refused|failed)\.(?P<cost>[0-9]+|x)\.json"
+    r"[0-9a-f]{2}/(?P<call_key>[0-9a-f]{64})\.(?P<attempt>[0-9a-f]{12,24})"
+    r"\.(?P<status>sent|ok|truncated|refused|failed|released)\.(?P<cost>[0-9]+|x)\.json"
 )
+GRANT_DIGITS = 12  # the first digits of an attempt name the grant that pays for it, see `account`
 READERS = 16  # chosen here: bodies are a few hundred bytes, so reading time is the latency of the store
 
 
@@ -33,6 +35,10 @@ class Blobs(Protocol):
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write one object, whole or not at all."""
+        ...
+
+    def update_bytes(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace one object by what `change` returns for its bytes, atomically; see `storage.place.Place.update`."""
         ...
 
     def read_bytes(self, name: str) -> bytes:
@@ -113,6 +119,23 @@ class Ledger:
             fresh = _index(self._blobs.list_names(f"{call_key[:2]}/{call_key}"))
             name = _answer_name(fresh, call_key)
         return None if name is None else self._read(name)
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace an object of the ledger that is no call, atomically; see `Blobs.update_bytes`."""
+        self._blobs.update_bytes(name, change)
+
+    def list_again(self, without: Collection[str]) -> int:
+        """List the store again. Return the amount of all calls that none of these grants pays for; see `account`."""
+        fresh = _index(self._blobs.list_names())
+        with self._lock:
+            self._names = fresh
+            names = [(attempt, name) for attempts in fresh.values() for attempt, name in attempts.items()]
+        return sum(_cost(name) or 0 for attempt, name in names if attempt[:GRANT_DIGITS] not in without)
+
+    def n_malformed(self, call_key: str) -> int:
+        """Return the number of answers to a call that could not be used."""
+        with self._lock:
+            return sum(name.split(".")[2] == "failed" for name in self._listed().get(call_key, {}).values())
 
     def committed_nanousd(self) -> int:
         """Return the amount spent, or possibly spent by calls without an answer. Unknown prices count as 0."""

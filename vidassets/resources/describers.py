@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 from pydantic import Field, PrivateAttr, field_validator
 
+from vidassets.errors import StoreError
 from vidassets.resources.launch_tag import LAUNCH_TAG
 from vidassets.resources.model_cache import cached
 
@@ -74,8 +75,8 @@ class ModelPrice(dg.Config, extra="forbid"):
 class OpenAICompatibleDescriber(dg.ConfigurableResource, extra="forbid"):
     """Descriptions by a vision model behind an OpenAI-compatible endpoint: OpenAI, vLLM, Ollama and others.
 
-    No call is paid for twice: answers are kept by picture, prompt, model and parameters. Budgets hold within one
-    process; if several runs may describe at once, give the asset a concurrency pool of one slot.
+    No answer is paid for twice: answers are kept by picture, prompt, model and parameters. The budget of the dataset
+    holds over all processes and machines that use the same store.
     """
 
     model: str = Field(default="gpt-4o-mini", min_length=1, description="Name of the model at the endpoint.")
@@ -101,7 +102,12 @@ class OpenAICompatibleDescriber(dg.ConfigurableResource, extra="forbid"):
         default=None, repr=False, description="Secret, given as an environment variable. Local endpoints need none."
     )
 
-    concurrency: int = Field(default=8, ge=1, le=256, description="Largest number of requests at the same time.")
+    concurrency: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Largest number of requests at the same time; a killed process may lose this many answers.",
+    )
     requests_per_second: float = Field(default=10.0, gt=0, le=10_000, description="Upper limit, including retries.")
     timeout_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds until a request without an answer is cancelled."
@@ -167,9 +173,11 @@ class OpenAICompatibleDescriber(dg.ConfigurableResource, extra="forbid"):
             max_failures_in_a_row=self.max_failures_in_a_row,
         )
         with Endpoint(self.base_url, self.api_key, self.timeout_s) as endpoint:
-            yield from Asking(
-                clip, self._question(), endpoint.send, ledger, self._budget, price, self._pacer, policy
-            ).answers(frames)
+            asking = Asking(clip, self._question(), endpoint.send, ledger, self._budget, price, self._pacer, policy)
+            try:
+                yield from asking.answers(frames)
+            finally:
+                self._give_back()
 
     def _question(self) -> "Question":
         from vidassets.descriptions.wire import Question
@@ -185,20 +193,26 @@ class OpenAICompatibleDescriber(dg.ConfigurableResource, extra="forbid"):
             token_limit_name=self.token_limit_name,
         )
 
+    def _give_back(self) -> None:
+        """Give the reserved money that no call needed back to other processes."""
+        try:
+            if self._budget is not None:
+                self._budget.give_back()
+        except StoreError as error:  # do not hide the error that ended the work
+            dg.get_dagster_logger().warning(f"Reserved money is not given back yet: {error}")
+
     def _opened_budget(self, price: "Price | None", ledger: "Ledger") -> "Budget":
         from vidassets.descriptions.budget import budget_in_usd
 
-        budget = budget_in_usd(self.budget_usd_per_run, self.budget_usd_dataset, self.model, price)
+        budget = budget_in_usd(self.budget_usd_per_run, self.budget_usd_dataset, self.model, price, ledger)
         logger = dg.get_dagster_logger()
         if price is None:
             logger.warning(
                 f"{self.model} has no price in the profile: its answers may cost money, and cost_usd will be null. "
                 "Add it to `prices` of the describer (0 for your own model), with its date and source."
             )
-        if self.budget_usd_dataset is not None:
-            budget.dataset_before_nanousd = ledger.committed_nanousd()
-            if unpriced := ledger.n_without_price():
-                logger.warning(
-                    f"{unpriced} earlier answers have no known cost and do not count towards budget_usd_dataset."
-                )
+        if self.budget_usd_dataset is not None and (unpriced := ledger.n_without_price()):
+            logger.warning(
+                f"{unpriced} earlier answers have no known cost and do not count towards budget_usd_dataset."
+            )
         return budget

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import dagster as dg
 from pydantic import Field
 
+from vidassets.credentials import without_credentials
 from vidassets.errors import ModelMissing, TrackerUnreachable
 
 INSTALL = "pip install 'vidassets[mlflow]'"
@@ -168,7 +169,8 @@ def _named_error(tracking_uri: str) -> Iterator[None]:
         raise
     except Exception as error:  # MLflow passes on errors of its stores and of requests
         raise TrackerUnreachable(
-            f"{tracking_uri}: recording in MLflow failed ({type(error).__name__}: {_first_line(error)}). Check that "
+            f"{without_credentials(tracking_uri)}: recording in MLflow failed ({type(error).__name__}: "
+            f"{without_credentials(_first_line(error))}). Check that "
             "MLflow runs and is writable, or remove the key experiment_tracker from the profile. The training is kept."
         ) from error
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vidassets.credentials import credential_in, without_credentials
 from vidassets.errors import InvalidKey, SourceError, SourceMissing, SourceUnreadable
 from vidassets.sources.archive import list_tar
 from vidassets.sources.keys import clip_key, key_collisions
@@ -19,6 +20,12 @@ from vidassets.sources.listed_file import (
 from vidassets.sources.local import list_file, list_folder
 from vidassets.sources.remote import list_url
 from vidassets.sources.source import KINDS, Kind, Refused, Source
+
+GIVE_CREDENTIALS = (
+    "The location of a video is stored and shown, and a signed link expires. Give the URL without it. For http(s), put "
+    "`machine HOST login NAME password PASSWORD` into ~/.netrc, or a file that the variable NETRC names; for S3, give "
+    "s3://bucket/key and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ def find_videos(place: str | Path, kind: Kind, storage_options: dict[str, Any] |
     """
     if kind not in KINDS:
         raise SourceError(f"{kind!r}: not a kind of video. Give one of {', '.join(KINDS)}.")
+    if found := credential_in(str(place)):
+        raise SourceUnreadable(f"{without_credentials(str(place))}: this URL contains {found}. {GIVE_CREDENTIALS}")
     options = storage_options or {}
     listed = list(_listed(str(place), options))
     results = _sources((item for item in listed if isinstance(item, ListedFile)), kind, lambda name: clip_key("", name))
@@ -76,10 +85,16 @@ def _listed(place: str, options: dict[str, Any]) -> Iterable[ListedFile | Refuse
 
 
 def _sources(entries: Iterable[ListedFile], kind: Kind, key_of: Callable[[str], str]) -> list[Source | Refused]:
+    results: list[Source | Refused] = []
     entries = list(entries)
+    for entry in [entry for entry in entries if credential_in(entry.uri)]:
+        # A listing may link to signed URLs.
+        entries.remove(entry)
+        shown = without_credentials(entry.uri)
+        problem = f"{shown}: this URL contains {credential_in(entry.uri)}. {GIVE_CREDENTIALS}"
+        results.append(Refused(shown, SourceUnreadable(problem)))
     sidecars = {_stem(entry): entry for entry in entries if entry.extension == SIDECAR_EXTENSION}
     videos = {_stem(entry) for entry in entries if entry.extension in VIDEO_EXTENSIONS}
-    results: list[Source | Refused] = []
     for entry in entries:
         if entry.name.lower().endswith(COMPRESSED_TAR_ENDINGS):
             problem = f"{entry.uri}: a compressed tar cannot be read at random positions. Decompress it to a .tar."

@@ -5,11 +5,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from fsspec.core import url_to_fs
-
 from vidassets.errors import SourceMissing, SourceUnreadable
 from vidassets.fingerprints import of_object
-from vidassets.remote_files import StorageOptions, open_url
+from vidassets.remote_files import StorageOptions, filesystem_of, open_url
 from vidassets.sources.listed_file import SIDECAR_EXTENSION, ListedFile, is_relevant
 
 
@@ -44,7 +42,7 @@ def _list_s3(url: str, options: StorageOptions) -> Iterator[ListedFile]:
 
 
 def _list_fsspec(url: str, options: StorageOptions) -> Iterator[ListedFile]:
-    filesystem, path = url_to_fs(url, **options)
+    filesystem, path = filesystem_of(url, options)
     # A web server has no folders: listing the URL of a file would download it, to search it for links.
     is_file = url.startswith("http") and is_relevant(PurePosixPath(path).name)
     found = {path: filesystem.info(path)} if is_file else filesystem.find(path, detail=True)

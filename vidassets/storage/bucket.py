@@ -1,15 +1,19 @@
 """Objects stored below a prefix of an S3 bucket."""
 
 import io
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from vidassets.errors import StoreError, StoreUnreachable
 from vidassets.s3 import list_objects, s3_client, s3_errors
@@ -19,6 +23,9 @@ from vidassets.storage.place import ObjectStat
 MULTIPART_BYTES = 100 * 2**20
 PART_BYTES = 16 * 2**20
 COPY_BYTES = 1 << 20
+# A conditional write that came too late: the object changed, appeared, vanished, or is being written right now.
+LOST_RACES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409"})
+LONGEST_RACE_WAIT_S = 1.0
 
 
 class Bucket:
@@ -72,6 +79,49 @@ class Bucket:
         with self._explained(self.uri(name)):
             # A file object is sent in small blocks, each with the timeout of its own; bytes are sent in one call.
             self._client.put_object(**self._object(name), Body=io.BytesIO(data))
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace an object by what `change` returns for its bytes, by conditional writes, until one is in time."""
+        _ = self._writes_conditionally
+        wait_s = 0.01
+        while True:
+            found, condition = None, {"IfNoneMatch": "*"}
+            try:
+                with self._reading(name):
+                    stored = self._client.get_object(**self._object(name))
+                    found, condition = stored["Body"].read(), {"IfMatch": stored["ETag"]}
+            except FileNotFoundError:
+                pass
+            changed = change(found)
+            if changed is None or changed == found or self._put_if(name, changed, condition):
+                return
+            time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 (only spreads the retries)
+            wait_s = min(2 * wait_s, LONGEST_RACE_WAIT_S)
+
+    @cached_property
+    def _writes_conditionally(self) -> bool:
+        """Make sure that the service knows conditional writes: one that ignores them would overwrite silently."""
+        probe = f".probe-{uuid4().hex}"
+        self._put_if(probe, b"", {"IfNoneMatch": "*"})
+        overwritten = self._put_if(probe, b"", {"IfNoneMatch": "*"})
+        self.delete(probe)
+        if overwritten:
+            raise StoreUnreachable(
+                f"{self.uri('')}: the S3 service ignores conditional writes (If-None-Match), so processes cannot share "
+                "a budget in it. Use a newer version of the service, or set budget_usd_dataset to null."
+            )
+        return True
+
+    def _put_if(self, name: str, data: bytes, condition: dict[str, str]) -> bool:
+        """Write an object if the condition holds; return whether it did."""
+        with self._explained(self.uri(name)):
+            try:
+                self._client.put_object(**self._object(name), Body=data, **condition)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") not in LOST_RACES:
+                    raise
+                return False
+        return True
 
     def read(self, name: str) -> bytes:
         """Return all bytes of an object."""

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,30 @@ class Folder:
         """Create or replace an object."""
         with self.staged(name) as path, self._explained():
             path.write_bytes(data)
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace an object by what `change` returns for its bytes, while holding a lock on it.
+
+        The lock is a hidden file beside the object. The kernel releases it if the process dies.
+        """
+        import fcntl
+
+        target = self.root / name
+        with self._explained():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with self._explained():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                found = self.read(name)
+            except FileNotFoundError:
+                found = None
+            changed = change(found)
+            if changed is not None and changed != found:
+                self.write(name, changed)
+        finally:
+            os.close(descriptor)
 
     def read(self, name: str) -> bytes:
         """Return all bytes of an object."""

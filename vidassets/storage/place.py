@@ -1,5 +1,6 @@
 """What the store needs of its storage: whole objects by name. `Folder` and `Bucket` implement it."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,16 @@ class Place(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Create or replace an object, completely or not at all."""
+        ...
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace an object by what `change` returns for its bytes. No other update of it happens in between.
+
+        Args:
+            name: of the object.
+            change: receives the bytes, None for a missing object, and returns the new ones, None to write nothing. It
+                may be called several times, and must allow for its own earlier result being stored already.
+        """
         ...
 
     def read(self, name: str) -> bytes:

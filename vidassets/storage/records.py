@@ -1,5 +1,7 @@
 """Small objects of an asset with names of their own, such as the entries of a ledger."""
 
+from collections.abc import Callable
+
 from vidassets.errors import ArtifactMissing, InvalidKey
 from vidassets.storage.names import record_name
 from vidassets.storage.place import Place
@@ -19,6 +21,10 @@ class Records:
     def write_bytes(self, name: str, data: bytes) -> None:
         """Create or replace a record. It is durable when this returns."""
         self._place.write(record_name(self._asset, name), data)
+
+    def update_bytes(self, name: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace a record by what `change` returns for its bytes, atomically; see `Place.update`."""
+        self._place.update(record_name(self._asset, name), change)
 
     def read_bytes(self, name: str) -> bytes:
         """Return a record's bytes; raise `ArtifactMissing` if it does not exist."""

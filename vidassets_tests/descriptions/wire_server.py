@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -27,6 +28,7 @@ class Request:
     picture: str  # sha256 of the JPEG
     body: dict[str, Any]
     authorization: str
+    idempotency_key: str
 
 
 @dataclass
@@ -37,13 +39,16 @@ class WireServer:
         behave: what to do with a request: the name of a behaviour (see `Handler.answer`).
         delay_s: how long an answer takes.
         usage: tokens reported, or None for no report.
+        knows_keys: whether a request with the idempotency key of an earlier one is not charged again.
     """
 
     behave: Callable[[Request], str] = lambda _: "ok"
     delay_s: float = 0.0
     usage: tuple[int, int] | None = (INPUT_TOKENS, OUTPUT_TOKENS)
+    knows_keys: bool = False
     requests: list[Request] = field(default_factory=list)
     charged: list[str] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)  # of charged requests
     complaints: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -68,11 +73,23 @@ class WireServer:
     def count(self, picture: str) -> int:
         return sum(request.picture == picture for request in self.requests)
 
-    def received(self, body: dict[str, Any], authorization: str) -> Request:
+    def charge(self, request: Request) -> None:
+        with self.lock:
+            if not self.knows_keys or request.idempotency_key not in self.keys:
+                self.charged.append(request.picture)
+            self.keys.add(request.idempotency_key)
+
+    def received(self, body: dict[str, Any], headers: Message) -> Request:
         picture = self._picture(body)
         with self.lock:
             request = Request(
-                time.monotonic(), len(self.requests) + 1, self.count(picture) + 1, picture, body, authorization
+                time.monotonic(),
+                len(self.requests) + 1,
+                self.count(picture) + 1,
+                picture,
+                body,
+                headers["authorization"],
+                headers["idempotency-key"],
             )
             self.requests.append(request)
         return request
@@ -102,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/v1/chat/completions":
             return self.reply(404, {"error": {"message": f"no {self.path}", "code": "unknown_url"}})
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        request = self.wire.received(body, self.headers["authorization"])
+        request = self.wire.received(body, self.headers)
         self.wire.closing.wait(self.wire.delay_s)
         try:
             return self.answer(self.wire.behave(request), request)
@@ -122,8 +139,7 @@ class Handler(BaseHTTPRequestHandler):
                 moment = datetime.now(UTC) + timedelta(seconds=float(seconds))
                 self.reply(429, {"error": {"message": "slow"}}, {"Retry-After": format_datetime(moment, usegmt=True)})
             case words:
-                with self.wire.lock:
-                    self.wire.charged.append(request.picture)
+                self.wire.charge(request)
                 self.charged_answer(words, request)
 
     def charged_answer(self, words: list[str], request: Request) -> None:

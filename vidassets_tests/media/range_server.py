@@ -1,5 +1,6 @@
 """A small HTTP server on loopback that answers range requests and counts the bytes it sends."""
 
+import base64
 import re
 import threading
 from collections.abc import Iterator
@@ -12,10 +13,18 @@ class RangeServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, content: bytes, *, knows_ranges: bool = True, name: str = "video.mp4") -> None:
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        knows_ranges: bool = True,
+        name: str = "video.mp4",
+        password: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.content, self.knows_ranges, self.n_sent = content, knows_ranges, 0
         self.breaks_after_bytes: int | None = None
+        self.authorization = password and f"Basic {base64.b64encode(':'.join(password).encode()).decode()}"
         self.path, self.etag = f"/{name}", "abc-1"
         self.url = f"http://127.0.0.1:{self.server_port}{self.path}"
 
@@ -32,6 +41,9 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         server = self.server
+        if server.authorization and self.headers.get("Authorization") != server.authorization:
+            self.send_error(401)
+            return
         if self.path == "/forbidden.mp4":
             self.send_error(403)
             return
@@ -63,9 +75,11 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(content: bytes, *, knows_ranges: bool = True, name: str = "video.mp4") -> Iterator[RangeServer]:
+def serving(
+    content: bytes, *, knows_ranges: bool = True, name: str = "video.mp4", password: tuple[str, str] | None = None
+) -> Iterator[RangeServer]:
     """A running server, stopped on leaving."""
-    with RangeServer(content, knows_ranges=knows_ranges, name=name) as server:
+    with RangeServer(content, knows_ranges=knows_ranges, name=name, password=password) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -240,6 +240,39 @@ def test_after_an_interruption_only_calls_under_way_are_made_again(
     assert ledger.committed_nanousd() == 40 * 120 + sum(call.cost_nanousd or 0 for call in lost)
 
 
+@pytest.mark.runs
+def test_an_endpoint_that_knows_idempotency_keys_charges_each_frame_once_over_a_kill(
+    server: WireServer, tmp_path: Path
+):
+    def behave(request: Request) -> str:
+        if request.n == 10:
+            process.kill()
+        return "ok"
+
+    server.knows_keys, server.behave = True, behave
+    command = [sys.executable, "-c", KILLED, server.base_url, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        pass
+    assert described(describer(server), opened_ledger(tmp_path), 40)["status"].unique().to_list() == ["ok"]
+    assert len(server.requests) > 40  # the calls under way were sent again
+    assert len(server.charged) == 40
+
+
+def test_a_retry_has_the_key_of_the_request_that_it_repeats(server: WireServer, ledger: Ledger):
+    server.behave = at_first("cut", 2)
+    described(describer(server), ledger, 1)
+    assert len({request.idempotency_key for request in server.requests}) == 1
+
+
+def test_a_new_answer_after_one_that_cannot_be_used_has_a_key_of_its_own(server: WireServer, tmp_path: Path):
+    server.knows_keys = True
+    server.behave = lambda _: "says nonsense"
+    for _ in range(2):
+        described(describer(server, structured_output=True), opened_ledger(tmp_path), 1)
+    assert len({request.idempotency_key for request in server.requests}) == len(server.requests) == 6
+    assert len(server.charged) == 6
+
+
 # --- a budget is never exceeded
 
 FATES = ["ok", "status 429 Retry-After=0", "status 500", "cut", "not-json", "says nonsense", "truncated", "refusal"]
