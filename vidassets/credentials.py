@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 # The part of a URL before the path; a port that is no number is part of a password with a slash in it.
 USERINFO = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s'\"]*(@|:(?!\d*(?:[/?#\s'\")\],;]|$))[^@\s'\"]*@?)"
+    r"\b(?P<scheme>(?!tar:|file:)[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s'\"]*(@|:(?!\d*(?:[/?#\s'\")\],;]|$))[^@\s'\"]*@?)"
 )
 PARAMETER = re.compile(r"(?P<before>[?&;#])(?P<name>[^=&;#?\s'\"]+)=(?P<value>[^&;#\s'\"]+)")
 SECRET_NAME = re.compile(
@@ -20,9 +20,13 @@ def credential_in(text: str) -> str | None:
 
     >>> credential_in("https://name:password@host/v1"), credential_in("https://host/a.mp4?X-Amz-Signature=0")
     ('a user name or password', 'the parameter X-Amz-Signature')
+    >>> credential_in("tar://a:b@c.mp4::file:///x.tar"), credential_in("tar://a.mp4::https://name@host/x.tar")
+    (None, 'a user name or password')
     >>> credential_in("https://host:8000/a@b.mp4?part=1"), credential_in("s3://bucket/a?token=1.mp4")
     (None, None)
     """
+    if text.startswith("tar://"):
+        text = text.partition("::")[2]  # a name in a tar may contain any character
     if USERINFO.search(text):
         return "a user name or password"
     if "://" not in text or text.startswith("s3://"):  # a key of S3 may contain any character

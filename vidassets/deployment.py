@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from vidassets.automation.instance import open_instance
+from vidassets.automation.instance import database_errors, open_instance
 from vidassets.automation.profiles import Profile
 from vidassets.automation.registration import registered_keys
 from vidassets.automation.work import Workload
@@ -137,5 +137,5 @@ def opened(environment: Mapping[str, str]) -> Iterator[Deployment]:
     store = profile.resources["store"]
     if not isinstance(store, Store):
         raise ProfileError(f"{settings.profile_path}: store: expected a vidassets.resources.store.Store.")
-    with open_instance(settings.dagster_home) as instance:
+    with database_errors(settings.dagster_home), open_instance(settings.dagster_home) as instance:
         yield Deployment(settings, profile, instance, store.open())

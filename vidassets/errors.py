@@ -73,6 +73,10 @@ class SchemaViolation(StoreError):
     """A table that does not satisfy its schema."""
 
 
+class InstanceUnusable(VidassetsError):
+    """The database of the Dagster instance cannot be written or read."""
+
+
 class ProfileError(VidassetsError):
     """A problem with a profile (resources/*.yaml), one of its settings, or its environment."""
 

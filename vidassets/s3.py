@@ -14,9 +14,47 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from vidassets.credentials import credential_in
+from vidassets.credentials import credential_in, without_credentials
 
-ATTEMPTS = 3
+# boto3 repeats a request after an error of the service (500, 503, SlowDown), a timeout or a broken connection, after
+# waits of up to 1, 2, 4 and 8 seconds, and waits longer when many requests fail.
+ATTEMPTS = 5
+_OVERLOADED = (
+    f"The service asked for fewer requests in each of {ATTEMPTS} attempts: run again later, or run less at once."
+)
+_FAILED = f"The service failed in each of {ATTEMPTS} attempts: run again later. If it lasts, look at its own logs."
+_CREDENTIALS = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the AWS profile."
+_DENIED = (
+    "These credentials may not do this. " + _CREDENTIALS + " They need s3:ListBucket on the bucket, and s3:GetObject, "
+    "s3:PutObject and s3:DeleteObject on its objects."
+)
+_EXPIRED = "The credentials have expired: sign in again (`aws sso login`), or export a new AWS_SESSION_TOKEN."
+_REGION = "The bucket is in another region: set AWS_DEFAULT_REGION to the region that the message names."
+_ADDRESS = "Check the address of the endpoint (AWS_ENDPOINT_URL, or endpoint_url of the store) and the network."
+# How to fix an error, by the code of the service or the name of boto3's exception. HEAD answers with a status only.
+FIXES = {
+    "NoSuchBucket": "Check that the bucket exists at this endpoint, and its name.",
+    **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "401", "403"), _DENIED),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _EXPIRED),
+    **dict.fromkeys(("TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError"), _EXPIRED),
+    **dict.fromkeys(
+        ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId"), _CREDENTIALS
+    ),
+    **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"), _CREDENTIALS),
+    "400": "The credentials may have expired or be of another service. " + _CREDENTIALS,
+    **dict.fromkeys(("NoSuchKey", "404"), "Check the bucket and the key."),
+    "RequestTimeTooSkewed": "The clock of this machine is wrong: set it.",
+    **dict.fromkeys(("SlowDown", "ServiceUnavailable", "Throttling", "TooManyRequests", "429", "503"), _OVERLOADED),
+    **dict.fromkeys(("InternalError", "InternalServerError", "500", "502", "504"), _FAILED),
+    **dict.fromkeys(
+        ("PermanentRedirect", "AuthorizationHeaderMalformed", "301", "IllegalLocationConstraintException"), _REGION
+    ),
+    **dict.fromkeys(("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "SSLError"), _ADDRESS),
+    **dict.fromkeys(
+        ("ReadTimeoutError", "ProxyConnectionError", "ValueError", "InvalidEndpointConfigurationError"), _ADDRESS
+    ),
+    **dict.fromkeys(("501", "NotImplemented"), "The service does not know this request: use a newer version of it."),
+}
 
 
 def s3_client(
@@ -39,8 +77,12 @@ def s3_client(
         # Only at Amazon is a bucket a host name: other endpoints need it in the path.
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
-    with s3_errors():
+    with s3_errors(endpoint_url):
         client = boto3.Session().client("s3", endpoint_url=endpoint_url, config=config)
+        if not endpoint_url and ".amazonaws.com" not in client.meta.endpoint_url:
+            # The environment or a configuration file names the endpoint.
+            config = config.merge(Config(s3={"addressing_style": "path"}))
+            client = boto3.Session().client("s3", config=config)
     if found := credential_in(client.meta.endpoint_url):
         raise PermissionError(
             f"The URL of the S3 endpoint contains {found}, which would be shown and stored. Remove it, and set "
@@ -50,16 +92,26 @@ def s3_client(
 
 
 @contextmanager
-def s3_errors() -> Iterator[None]:
-    """Raise what boto3 raises as an OSError: FileNotFoundError for 404, PermissionError for 401 and 403."""
+def s3_errors(endpoint: str | None = None) -> Iterator[None]:
+    """Raise what boto3 raises as an OSError: FileNotFoundError for 404, PermissionError for 401 and 403.
+
+    The message has the action, the endpoint, what the service says, and how to fix it.
+    """
+    shown = without_credentials(endpoint or "Amazon S3")
     try:
         yield
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         kind = {404: FileNotFoundError, 401: PermissionError, 403: PermissionError}.get(status, OSError)
-        raise kind(str(error)) from error
+        said = error.response.get("Error", {})
+        code = str(said.get("Code") or status)
+        fix = FIXES.get(code) or FIXES.get(str(status), f"{_ADDRESS} {_CREDENTIALS}")
+        message = f": {said['Message']}" if said.get("Message") else ""
+        raise kind(f"{error.operation_name} failed with {code}{message} (endpoint: {shown}). {fix}") from error
     except (Boto3Error, BotoCoreError, ValueError) as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
+        fix = FIXES.get(type(error).__name__, f"{_ADDRESS} {_CREDENTIALS}")
+        problem = without_credentials(str(error)).rstrip(".")
+        raise OSError(f"{type(error).__name__}: {problem} (endpoint: {shown}). {fix}") from error
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -78,7 +130,7 @@ def list_objects(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, An
     Raises:
         OSError: see `s3_errors`.
     """
-    with s3_errors():
+    with s3_errors(client.meta.endpoint_url):
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             yield from page.get("Contents", [])
 
@@ -109,14 +161,14 @@ class S3File(io.RawIOBase):
         self._client, self._bucket, self._key, self._at = client, bucket, key, 0
         self._block_bytes = block_bytes
         self._block = lru_cache(kept_blocks)(self._fetch)
-        with s3_errors():
+        with s3_errors(client.meta.endpoint_url):
             head = client.head_object(Bucket=bucket, Key=key)
         self.size_bytes, self.etag = int(head["ContentLength"]), str(head["ETag"])
 
     def _fetch(self, index: int) -> bytes:
         first = index * self._block_bytes
         last = min(first + self._block_bytes, self.size_bytes) - 1
-        with s3_errors():
+        with s3_errors(self._client.meta.endpoint_url):
             found = self._client.get_object(
                 Bucket=self._bucket, Key=self._key, Range=f"bytes={first}-{last}", IfMatch=self.etag
             )

@@ -1,9 +1,11 @@
 """Opens the Dagster instance of a folder. What is wrong with its dagster.yaml is said in one sentence of ours."""
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from vidassets.errors import ProfileError
+from vidassets.errors import InstanceUnusable, ProfileError, VidassetsError
 from vidassets.graph.dagster_internals import CheckError, InstanceRef
 from vidassets.names import did_you_mean
 from vidassets.not_yaml import place_and_problem
@@ -21,6 +23,20 @@ from vidassets.shipped import DAGSTER_YAML
 # A command draws its own progress: the run's captured output would go through it. The event log keeps all events.
 NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_FULL = "Free space on this disk, or set DAGSTER_HOME to a folder on another one. What is finished is kept."
+# How to fix what SQLite reports, by words of its message.
+SQLITE_FIXES = {
+    "disk is full": DISK_FULL,
+    "disk I/O error": f"The disk failed, or is full. {DISK_FULL}",
+    "readonly database": "Give this user permission to write it, or set DAGSTER_HOME to another folder.",
+    "unable to open database": "Give this user permission to write it, or set DAGSTER_HOME to another folder.",
+    "database is locked": "Another process held it for too long: wait for it, or use PostgreSQL (docs/postgres.md).",
+    "malformed": "The file is damaged: restore it from a backup, or set DAGSTER_HOME to a new folder.",
+    "not a database": "The file is damaged: restore it from a backup, or set DAGSTER_HOME to a new folder.",
 }
 
 
@@ -47,6 +63,8 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     except ImportError as error:
         raise ProfileError(f"{path}: needs {error.name}, which is not installed. Install it, or see docs/.") from error
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         raise ProfileError(f"{path}: {error.filename}: {error.strerror}. {fix}") from error
 
 
@@ -56,6 +74,26 @@ def _alone(home: Path) -> Iterator[None]:
     with (home / ".opening.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def database_errors(home: Path) -> Iterator[None]:
+    """Raise what the database of the instance cannot do as `InstanceUnusable`, with how to fix it."""
+    try:
+        yield
+    except VidassetsError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, sqlite3.DatabaseError):
+                found = next((fix for words, fix in SQLITE_FIXES.items() if words in str(cause)), None)
+                if found is not None:
+                    raise InstanceUnusable(f"{home}: the database of runs and events: {cause}. {found}") from error
+            if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
+                raise InstanceUnusable(f"{cause.filename or home}: {cause.strerror}. {DISK_FULL}") from error
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
 def prepared_home(home: Path) -> Path:

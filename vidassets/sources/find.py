@@ -17,7 +17,7 @@ from vidassets.sources.listed_file import (
     VIDEO_EXTENSIONS,
     ListedFile,
 )
-from vidassets.sources.local import list_file, list_folder
+from vidassets.sources.local import list_file, list_folder, read_problem
 from vidassets.sources.remote import list_url
 from vidassets.sources.source import KINDS, Kind, Refused, Source
 
@@ -80,7 +80,7 @@ def _listed(place: str, options: dict[str, Any]) -> Iterable[ListedFile | Refuse
         if path.exists() or path.is_symlink():
             return list_file(path)
     except OSError as error:
-        raise SourceUnreadable(f"{place}: {error.strerror}. Give this user permission to read it.") from error
+        raise SourceUnreadable(f"{place}: {read_problem(error)}") from error
     raise SourceMissing(f"{place}: nothing is there. Check the path, or mount the disk that holds it.")
 
 

@@ -1,5 +1,6 @@
 """Videos on a local disk."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
@@ -46,7 +47,18 @@ def list_folder(root: Path) -> Iterator[ListedFile | Refused]:
                 else:
                     (linked if path.is_symlink() else folders).append(path)
         except OSError as error:
-            yield _refused(folder, SourceUnreadable, f"{error.strerror}. Give this user permission to read the folder.")
+            yield _refused(folder, SourceUnreadable, read_problem(error))
+
+
+def read_problem(error: OSError) -> str:
+    """Return why a file or folder cannot be read, and how to fix it."""
+    fix = {
+        errno.ELOOP: "The link leads back to itself: remove or correct it",
+        errno.EACCES: "Give this user permission to read it",
+        errno.EPERM: "Give this user permission to read it",
+        errno.ENAMETOOLONG: "Rename it",
+    }.get(error.errno or 0, "Check the disk that holds it")
+    return f"{error.strerror}. {fix}."
 
 
 def _wanted(path: Path, root: Path) -> Iterator[ListedFile | Refused]:
@@ -69,7 +81,7 @@ def _entry(path: Path, root: Path) -> ListedFile | Refused:
     except FileNotFoundError:
         return _refused(path, SourceMissing, "a link to a file that does not exist. Fix or remove the link.")
     except OSError as error:
-        return _refused(path, SourceUnreadable, f"{error.strerror}. Give this user permission to read it.")
+        return _refused(path, SourceUnreadable, read_problem(error))
     return ListedFile(path.relative_to(root).as_posix(), str(path), found.st_size, of_local_file(found))
 
 

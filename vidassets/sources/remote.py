@@ -83,8 +83,11 @@ def remote_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise SourceMissing(f"{uri}: nothing is there. Check bucket, path and endpoint.") from error
+        fix = str(error) if "s3://" in uri else "Check the address and the path."
+        raise SourceMissing(f"{uri}: nothing is there. {fix}") from error
     except (OSError, ValueError, ImportError) as error:
+        if "s3://" in uri and isinstance(error, OSError):  # the message has the endpoint and how to fix it
+            raise SourceUnreadable(f"{uri}: {error}") from error
         raise SourceUnreadable(
             f"{uri}: {type(error).__name__}: {error}. Check the address, the permission to read it, and for S3 "
             "`pip install 'vidassets[s3]'`, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the endpoint."

@@ -17,12 +17,14 @@ from botocore.exceptions import ClientError
 
 from vidassets.errors import StoreError, StoreUnreachable
 from vidassets.s3 import list_objects, s3_client, s3_errors
+from vidassets.storage.disk import writing_explained
 from vidassets.storage.place import ObjectStat
 
 # A file above this size is uploaded in parts, several at once. S3 takes up to 5 GB in one request. Chosen here.
 MULTIPART_BYTES = 100 * 2**20
 PART_BYTES = 16 * 2**20
 COPY_BYTES = 1 << 20
+TEMPORARY = "Files for S3 are written here first; the variable TMPDIR names another folder."
 # A conditional write that came too late: the object changed, appeared, vanished, or is being written right now.
 LOST_RACES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409"})
 LONGEST_RACE_WAIT_S = 1.0
@@ -53,7 +55,8 @@ class Bucket:
         """Yield a path in a temporary folder, and upload the file when the block ends."""
         with TemporaryDirectory(prefix="vidassets-") as folder:
             path = Path(folder, Path(name).name)
-            yield path
+            with writing_explained(path, TEMPORARY):
+                yield path
             if not path.is_file():
                 raise StoreError(f"{self.uri(name)}: the writer left no file at {path}. Write to the path given.")
             transfer = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=PART_BYTES)
@@ -68,7 +71,7 @@ class Bucket:
         """Yield the path of a downloaded copy, which is removed when the block ends."""
         with TemporaryDirectory(prefix="vidassets-") as folder:
             path = Path(folder, Path(name).name)
-            with self._reading(name), path.open("wb") as file:
+            with self._reading(name), writing_explained(path, TEMPORARY), path.open("wb") as file:
                 # One GET: parts fetched in parallel could come from two versions of the object.
                 for chunk in self._client.get_object(**self._object(name))["Body"].iter_chunks(COPY_BYTES):
                     file.write(chunk)
@@ -166,7 +169,7 @@ class Bucket:
     def _is_active(self, upload: dict[str, Any], before: datetime) -> bool:
         """Return whether a part of the upload arrived after `before`: its writer is still at work."""
         try:
-            with s3_errors():
+            with s3_errors(self._endpoint):
                 pages = self._client.get_paginator("list_parts").paginate(**self._upload(upload))
                 return any(part["LastModified"] > before for page in pages for part in page.get("Parts", []))
         except FileNotFoundError:
@@ -175,7 +178,7 @@ class Bucket:
 
     def _abort(self, upload: dict[str, Any]) -> None:
         try:
-            with s3_errors():
+            with s3_errors(self._endpoint):
                 self._client.abort_multipart_upload(**self._upload(upload))
         except FileNotFoundError:
             pass  # completed, or aborted by another sweep
@@ -194,7 +197,7 @@ class Bucket:
     def _reading(self, name: str) -> Iterator[None]:
         with self._explained(self.uri(name)):
             try:
-                with s3_errors():
+                with s3_errors(self._endpoint):
                     yield
                 return
             except FileNotFoundError:
@@ -205,11 +208,14 @@ class Bucket:
     @contextmanager
     def _explained(self, uri: str) -> Iterator[None]:
         try:
-            with s3_errors():
+            with s3_errors(self._endpoint):
                 yield
         except OSError as error:
-            endpoint = self._endpoint_url or "Amazon S3"
-            raise StoreUnreachable(
-                f"{uri}: {error} (endpoint: {endpoint}). Check that the bucket exists there, the endpoint's address, "
-                "and that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may list, read and write it."
-            ) from error
+            raise StoreUnreachable(f"{uri}: {error}") from error
+
+    @property
+    def _endpoint(self) -> str | None:
+        try:
+            return self._client.meta.endpoint_url
+        except OSError:  # no client can be made: the error that follows says why
+            return self._endpoint_url

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from vidassets.errors import StoreError, StoreUnreachable
+from vidassets.storage.disk import disk_error, writing_explained
 from vidassets.storage.place import ObjectStat
 
 # Hidden, so that listings skip it. The extension comes last, because writers choose the format by it.
@@ -35,7 +36,8 @@ class Folder:
         except OSError as error:
             raise self._unreachable(error) from error
         try:
-            yield path
+            with writing_explained(path, self._is_store):
+                yield path
             if not path.is_file():
                 raise StoreError(f"{target}: the writer left no file at {path}. Write to the path given.")
             with self._explained():
@@ -126,12 +128,12 @@ class Folder:
         except OSError as error:
             raise self._unreachable(error) from error
 
+    @property
+    def _is_store(self) -> str:
+        return f"The store is the folder {self.root}."
+
     def _unreachable(self, error: OSError) -> StoreUnreachable:
-        return StoreUnreachable(
-            f"{error.filename or self.root}: {error.strerror}. The store is the folder {self.root}: make sure that it "
-            "is a folder, that this user may write to it and that the disk has space left, or set another folder in "
-            "the profile."
-        )
+        return disk_error(error, self.root, self._is_store)
 
 
 def _is_older(path: Path, before: datetime) -> bool:

@@ -43,7 +43,7 @@ class ArtifactStore:
         Args:
             root: a folder, created at the first write, or ``s3://bucket/prefix``, whose bucket must exist.
             endpoint_url: URL of an S3 service other than Amazon's. Credentials come from the environment.
-            connect_timeout_s: limit for one attempt to reach S3; there are three attempts.
+            connect_timeout_s: limit for one attempt to reach S3; there are five attempts.
             read_timeout_s: longest silence of S3 in one attempt.
         """
         self._place = _place(str(root), endpoint_url, connect_timeout_s, read_timeout_s)

@@ -16,6 +16,8 @@ from vidassets.descriptions.ledger import Ledger, PaidCall
 from vidassets.errors import ArtifactDamaged, StoreUnreachable
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.descriptions.wire_server import Request, WireServer
+from vidassets_tests.s3_proxy import s3_proxy
+from vidassets_tests.s3_server import S3Bucket
 
 COST, BOUND = 120, 315  # nano-USD of a call at `PRICE`, and the most it can cost
 LEASE_S = 0.5
@@ -162,14 +164,21 @@ def test_a_damaged_account_says_how_to_make_it_again(place: dict[str, str]):
         Account(ledger_of(place), 1000).reserve(1)
 
 
-@pytest.mark.parametrize("place", ["bucket"], indirect=True)
-def test_a_service_that_ignores_conditional_writes_is_refused(place: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-    from vidassets.storage.bucket import Bucket
+def test_a_service_that_ignores_conditional_writes_is_refused(s3_bucket: S3Bucket):
+    with s3_proxy(s3_bucket.endpoint_url) as proxy:
+        proxy.drops = frozenset({"if-none-match", "if-match"})
+        place = {"root": f"s3://{s3_bucket.name}/p", "endpoint_url": proxy.url}
+        with pytest.raises(StoreUnreachable, match="ignores conditional writes"):
+            Account(ledger_of(place), 1000).reserve(1)
 
-    monkeypatch.setattr(
-        Bucket,
-        "_put_if",
-        lambda self, name, data, condition: bool(self._client.put_object(**self._object(name), Body=data)),
-    )
-    with pytest.raises(StoreUnreachable, match="ignores conditional writes"):
-        Account(ledger_of(place), 1000).reserve(1)
+
+def test_calls_are_paid_from_a_grant_without_a_look_at_the_account(s3_bucket: S3Bucket):
+    with s3_proxy(s3_bucket.endpoint_url) as proxy:
+        account = Account(ledger_of({"root": f"s3://{s3_bucket.name}/p", "endpoint_url": proxy.url}), 10_000)
+        for _ in range(32):
+            attempt = account.reserve(10)
+            assert attempt is not None
+            assert account.confirm(attempt)
+            account.settle(attempt, 10, 5)
+        # The probe (3), and the account: read, compared with the ledger, written.
+        assert proxy.n_requests <= 8

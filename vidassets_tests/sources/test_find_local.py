@@ -172,3 +172,18 @@ def test_a_place_without_videos_is_missing_and_the_error_lists_the_extensions(tm
 def test_an_unknown_kind_is_refused(tmp_path: Path):
     with pytest.raises(SourceError, match="clip, episode, build"):
         find_videos(tmp_path, "film")  # type: ignore[arg-type]
+
+
+def test_a_link_that_leads_back_to_itself_is_called_that(tmp_path: Path):
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "b.mp4")
+    (tmp_path / "b.mp4").symlink_to(tmp_path / "a.mp4")
+    film = tmp_path / "c.mp4"
+    film.write_bytes(b"x")
+    found = find_videos(tmp_path, "clip")
+    assert [source.key for source in found.sources] == ["c"]
+    assert [refused.reason for refused in found.refused] == [
+        f"{tmp_path / name}: Too many levels of symbolic links. The link leads back to itself: remove or correct it."
+        for name in ("a.mp4", "b.mp4")
+    ]
+    [alone] = find_videos(tmp_path / "a.mp4", "clip").refused
+    assert "leads back to itself" in alone.reason
