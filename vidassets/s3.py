@@ -78,11 +78,12 @@ def s3_client(
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
     with s3_errors(endpoint_url):
-        client = boto3.Session().client("s3", endpoint_url=endpoint_url, config=config)
+        session = boto3.Session()
+        client = session.client("s3", endpoint_url=endpoint_url, config=config)
         if not endpoint_url and ".amazonaws.com" not in client.meta.endpoint_url:
             # The environment or a configuration file names the endpoint.
             config = config.merge(Config(s3={"addressing_style": "path"}))
-            client = boto3.Session().client("s3", config=config)
+            client = session.client("s3", config=config)  # cheap: the session has read the models of the service
     if found := credential_in(client.meta.endpoint_url):
         raise PermissionError(
             f"The URL of the S3 endpoint contains {found}, which would be shown and stored. Remove it, and set "

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import dagster as dg
 from pydantic import Field
 
-from vidassets.credentials import without_credentials
+from vidassets.credentials import credential_in, without_credentials
 from vidassets.errors import ModelMissing, TrackerUnreachable
 
 INSTALL = "pip install 'vidassets[mlflow]'"
@@ -167,12 +167,12 @@ def _named_error(tracking_uri: str) -> Iterator[None]:
         yield
     except ModelMissing:
         raise
-    except Exception as error:  # MLflow passes on errors of its stores and of requests
+    except Exception as error:  # noqa: BLE001 (MLflow passes on errors of its stores and of requests)
         raise TrackerUnreachable(
             f"{without_credentials(tracking_uri)}: recording in MLflow failed ({type(error).__name__}: "
             f"{without_credentials(_first_line(error))}). Check that "
             "MLflow runs and is writable, or remove the key experiment_tracker from the profile. The training is kept."
-        ) from error
+        ) from (None if credential_in(tracking_uri) else error)  # Dagster stores the texts of causes
 
 
 def _first_line(error: Exception) -> str:

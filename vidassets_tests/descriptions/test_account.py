@@ -2,16 +2,21 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vidassets.descriptions.account import Account
+from vidassets.descriptions.budget import Budget
 from vidassets.descriptions.ledger import Ledger, PaidCall
 from vidassets.errors import ArtifactDamaged, StoreUnreachable
 from vidassets.storage.store import ArtifactStore
@@ -105,8 +110,8 @@ def test_a_killed_process_keeps_the_limit_and_its_money_comes_back(server: WireS
 CALL = PaidCall("ab" * 32, "0" * 12, "ok", 0, "clip-1", "m", "2026-11-05T10:00:00+00:00", "11" * 32, "22" * 8)
 
 
-def recorded(ledger: Ledger, attempt: str, status: str, cost: int) -> None:
-    ledger.record(PaidCall("ab" * 32, attempt, status, cost, "clip-1", "m", CALL.at, "11" * 32, "22" * 8))
+def recorded(ledger: Ledger, attempt: str, status: str, cost: int, key: str = "ab" * 32) -> None:
+    ledger.record(replace(CALL, call_key=key, attempt=attempt, status=status, cost_nanousd=cost))
 
 
 def test_the_calls_before_there_was_an_account_count(place: dict[str, str]):
@@ -182,3 +187,48 @@ def test_calls_are_paid_from_a_grant_without_a_look_at_the_account(s3_bucket: S3
             account.settle(attempt, 10, 5)
         # The probe (3), and the account: read, compared with the ledger, written.
         assert proxy.n_requests <= 8
+
+
+def test_kills_and_ended_grants_in_any_order_exceed_no_limit(tmp_path: Path):
+    """Threads stand for processes: they stop without a word, and grants end faster than calls are made."""
+    limit, bound, lease_s, charged, lock = 10_000, 300, 0.02, [], threading.Lock()
+
+    def calls(budget: Budget, ledger: Ledger, rng: random.Random, killed: threading.Event) -> None:
+        while not killed.is_set() and (reserved := budget.reserve(bound, killed)) is not None:
+            key = f"{rng.getrandbits(256):064x}"
+            time.sleep(rng.choice((0, 0, lease_s)))
+            recorded(ledger, reserved.attempt, "sent", bound, key)
+            time.sleep(rng.choice((0, 0, 2 * lease_s)))
+            if not budget.confirm(reserved):
+                recorded(ledger, reserved.attempt, "released", 0, key)
+                budget.settle(reserved, 0)
+                continue
+            cost = rng.randint(50, bound)
+            with lock:
+                charged.append(cost)
+            if not killed.is_set():
+                recorded(ledger, reserved.attempt, "ok", cost, key)
+                budget.settle(reserved, cost)
+
+    def process(number: int) -> None:
+        rng = random.Random(number)
+        for life in range(3):
+            ledger, killed = ledger_of({"root": str(tmp_path)}), threading.Event()
+            budget = Budget(None, Account(ledger, limit, lease_s))
+            seeds = [random.Random(rng.random()) for _ in range(3)]
+            threads = [threading.Thread(target=calls, args=(budget, ledger, seed, killed)) for seed in seeds]
+            for thread in threads:
+                thread.start()
+            if life < 2:
+                killed.wait(rng.uniform(0, 0.2))
+                killed.set()
+            for thread in threads:
+                thread.join()
+
+    processes = [threading.Thread(target=process, args=(number,)) for number in range(4)]
+    for thread in processes:
+        thread.start()
+    for thread in processes:
+        thread.join()
+    assert limit - bound < ledger_of({"root": str(tmp_path)}).committed_nanousd() <= limit
+    assert sum(charged) <= limit

@@ -90,6 +90,15 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path, folder):
         pass
 
 
+def test_a_password_of_a_database_is_never_shown():
+    tracker = MlflowTracker(tracking_uri="nodatabase://name:very-secret@127.0.0.1:1/runs")
+    with pytest.raises(TrackerUnreachable) as caught, tracker.run("spatter", "f" * 16, {}):
+        pass
+    assert str(caught.value).startswith("nodatabase://***@127.0.0.1:1/runs: ")
+    assert "very-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_without_mlflow_the_error_names_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     tracker = MlflowTracker(tracking_uri="sqlite:///runs.db")

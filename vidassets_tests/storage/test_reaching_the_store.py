@@ -79,7 +79,7 @@ def test_a_url_without_a_bucket_is_refused():
 @pytest.mark.parametrize("name", ["write", "read", "stat", "check"])
 def test_a_store_that_is_a_file_is_unreachable(tmp_path: Path, name: str):
     (tmp_path / "store").touch()
-    with pytest.raises(StoreUnreachable, match="make sure that it is a folder"):
+    with pytest.raises(StoreUnreachable, match="Make sure that it is a folder"):
         CALLS[name](ArtifactStore(tmp_path / "store"))
 
 
