@@ -32,6 +32,8 @@ DEMUXERS = (
 )
 # Chosen here: 8192 x 8192, above 8K video. A decoder may hold 17 pictures at once, 1.7 GB at this size.
 MAX_PIXELS = 2**26
+# Chosen here: above the streams of a television multiplex. ffmpeg opens a decoder for each, of a megabyte or more.
+MAX_STREAMS = 256
 # Options of every decoder.
 DECODER_LIMITS = {"max_pixels": str(MAX_PIXELS)}
 
@@ -154,7 +156,7 @@ def open_container(uri: str, storage_options: StorageOptions | None = None) -> I
         SourceMissing, SourceUnreadable: see `open_bytes`.
         EmptyVideo: the file has zero bytes.
         TruncatedVideo: an MP4 or MOV whose index was in the missing part.
-        UnreadableVideo: no demuxer of `DEMUXERS` can read it.
+        UnreadableVideo: no demuxer of `DEMUXERS` can read it, or it has `MAX_STREAMS` streams or more.
     """
     with open_bytes(uri, storage_options) as file:
         if not file.read(1):
@@ -165,7 +167,10 @@ def open_container(uri: str, storage_options: StorageOptions | None = None) -> I
             # named like a video from opening other files: ffmpeg checks the format before it reads the header.
             source = file if isinstance(file, RangeFile) else f"file:{file.name}"
             options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file", **DECODER_LIMITS}
-            container = av.open(source, "r", options=options)
+            # At the limit, a demuxer fails with a MemoryError or leaves the other streams out.
+            container = av.open(source, "r", options={**options, "max_streams": str(MAX_STREAMS)})
+        except MemoryError:
+            raise _too_many_streams(uri) from None
         except ArgumentError:
             raise UnreadableVideo(
                 f"{uri}: its content is not a video or a sound, but for example a playlist, a picture or a text. "
@@ -182,7 +187,16 @@ def open_container(uri: str, storage_options: StorageOptions | None = None) -> I
                 "contains, re-encode it, or remove the clip with `vidassets remove KEY`."
             ) from None
         with container:
+            if len(container.streams) >= MAX_STREAMS:
+                raise _too_many_streams(uri)
             yield container
+
+
+def _too_many_streams(uri: str) -> UnreadableVideo:
+    return UnreadableVideo(
+        f"{uri}: has {MAX_STREAMS} streams or more, or its header is damaged and claims them. Copy the streams that "
+        "matter into a new file, for example with `ffmpeg -map`, or remove the clip with `vidassets remove KEY`."
+    )
 
 
 def _lost_its_index(file: BinaryIO | RangeFile) -> bool:

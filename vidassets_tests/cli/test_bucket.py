@@ -1,9 +1,14 @@
 """Videos and store in a bucket."""
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from vidassets.media import frames as decoding
+from vidassets.media.pictures import Picture
+from vidassets_tests.assets.sources.test_changing_files import during_the_probe
 from vidassets_tests.builders import CLIP_ASSETS, VIDEO, Home, changed, film, flat
 from vidassets_tests.s3_server import S3Bucket
 
@@ -47,3 +52,38 @@ def _stored(bucket: S3Bucket) -> list[str]:
 
 def _body(bucket: S3Bucket, key: str) -> bytes:
     return bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+
+
+@pytest.mark.parametrize("moment", ["while raw_clip reads it", "while frames reads it"])
+def test_an_object_that_is_replaced_during_a_run_fails_with_that_reason_and_the_next_run_takes_the_new_content(
+    home: Home, s3_bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_bucket.endpoint_url)
+    s3_bucket.put("a.mp4", film(home.videos / "a.mp4", (10.0,)).read_bytes())
+    home.command("add", f"s3://{s3_bucket.name}/a.mp4")
+    new = film(home.videos / "new.mp4", (2.0,), place=3).read_bytes()
+    if moment == "while raw_clip reads it":
+        during_the_probe(monkeypatch, lambda: s3_bucket.put("a.mp4", new))
+    else:
+        after_the_first_picture(monkeypatch, lambda: s3_bucket.put("a.mp4", new))
+    words = ("run", "--select", "raw_clip,frames", "--set", "frames.interval_s=1")
+    said = home.command(*words)
+    assert (said.code, "SourceChanged" in said.out) == (1, True)
+    assert not home.store.exists("frames", "a", "parquet")
+    assert home.command(*words).code == 0
+    assert home.table("raw_clip", "a")["duration_s"].item() == 2.0
+    assert home.table("frames", "a")["pts_s"].to_list() == [0.5, 1.5]
+
+
+def after_the_first_picture(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    """Change something when the first picture of a clip is decoded."""
+    real = decoding.frames_at
+
+    def frames_at(*args: Any, **options: Any) -> Iterator[Picture]:
+        monkeypatch.setattr(decoding, "frames_at", real)
+        for picture in real(*args, **options):
+            yield picture
+            if picture.wanted_s < 1:
+                change()
+
+    monkeypatch.setattr(decoding, "frames_at", frames_at)

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -141,6 +142,46 @@ def test_pictures_above_the_limit_are_reported_before_memory_is_taken(tmp_path: 
         container.mux(stream.encode(None))
     with pytest.raises(UnreadableVideo, match=r"at most 67 million pixels a picture \(8192x8192\)"):
         probe(str(tmp_path / "a.mov"))
+
+
+def boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, start and end of the boxes of an MP4 between two positions."""
+    while start < end:
+        size = int.from_bytes(content[start : start + 4], "big")
+        yield content[start + 4 : start + 8], start, start + size
+        start += size
+
+
+def mp4_of_many_streams(path: Path, n_streams: int) -> None:
+    """Write an MP4 whose only track is declared many times."""
+    content = write_video(path, n_frames=2).read_bytes()
+    [(moov, end)] = [(start, end) for kind, start, end in boxes(content, 0, len(content)) if kind == b"moov"]
+    [(track, after)] = [(start, end) for kind, start, end in boxes(content, moov + 8, end) if kind == b"trak"]
+    index = content[moov + 4 : track] + n_streams * content[track:after] + content[after:end]
+    path.write_bytes(content[:moov] + (len(index) + 4).to_bytes(4, "big") + index + content[end:])
+
+
+def mkv_of_many_streams(path: Path, n_streams: int) -> None:
+    """Write the header of a Matroska file that declares many tracks of sound."""
+
+    def element(name: str, content: bytes | int) -> bytes:
+        content = content.to_bytes(4, "big") if isinstance(content, int) else content
+        return bytes.fromhex(name) + (len(content) | 1 << 56).to_bytes(8, "big") + content
+
+    tracks = b"".join(
+        element("ae", element("d7", number) + element("83", 2) + element("86", b"A_PCM/INT/LIT"))
+        for number in range(1, n_streams + 1)
+    )
+    cluster = element("e7", 0) + element("a3", b"\x81\0\0\x80" + bytes(320))
+    segment = element("1654ae6b", tracks) + element("1f43b675", cluster)
+    path.write_bytes(element("1a45dfa3", element("4282", b"matroska")) + element("18538067", segment))
+
+
+@pytest.mark.parametrize("write", [mp4_of_many_streams, mkv_of_many_streams])
+def test_ten_thousand_streams_are_reported(tmp_path: Path, write: Callable[[Path, int], None]):
+    write(tmp_path / "a.mp4", 10_000)
+    with pytest.raises(UnreadableVideo, match="has 256 streams or more"):
+        opened(tmp_path / "a.mp4")
 
 
 def test_an_unknown_protocol_is_reported():
