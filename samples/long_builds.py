@@ -4,7 +4,8 @@
 
 Writes recordings of each gas flow with sidecar and truth; the first of each flow has the length --minutes, the others
 are short. It also writes one unlabelled recording of each flow, and `odd`, with light and dark exchanged. Builds of the
-same flow differ in exposure, focus, grain, ambient light, and the size and elongation of their spatters.
+same flow differ in exposure, focus, grain, ambient light, and the size and elongation of their spatters. Some spatters
+start as a faint ember; the others, by default half, appear at once.
 """
 
 import argparse
@@ -50,6 +51,7 @@ class LongBuild:
     look: Look
     n_frames: int
     is_labelled: bool = True
+    sudden_share: float = 0.5
 
     @cached_property
     def passes(self) -> list[Pass]:
@@ -64,7 +66,10 @@ class LongBuild:
     def layers(self) -> list[list[Spatter]]:
         """The spatters of every layer."""
         rng = np.random.default_rng(self.flow.seed)
-        return [spatters_of(self._flow_of(laser), laser, rng) for laser in self.passes]
+        layers = [spatters_of(self._flow_of(laser), laser, rng) for laser in self.passes]
+        return [
+            [replace(spatter, sudden=bool(rng.random() < self.sudden_share)) for spatter in layer] for layer in layers
+        ]
 
     def _flow_of(self, laser: Pass) -> Flow:
         times = len(laser.frames) / LAYER_FRAMES
@@ -190,7 +195,10 @@ def recording_of(build: LongBuild) -> Recording:
 
 
 def _events(spatter: Spatter, exposure: float) -> list[Truth]:
-    """Return a row for each pair of frames between which the spatter changes; the area is that of the contour."""
+    """Return a row for each pair of frames between which the spatter changes; the area is that of the contour.
+
+    `empty`: the earlier frame of the pair shows the bed without the spatter.
+    """
     window = window_of(spatter)
     rows = []
     for frame in spatter.frames:
@@ -198,7 +206,15 @@ def _events(spatter: Spatter, exposure: float) -> list[Truth]:
         box, area_px = _largest(changed_mask(earlier, later))
         moved = [box[0] + window[0], box[1] + window[1], box[2] + window[0], box[3] + window[1]]
         counts = AREA_PX[0] <= area_px <= AREA_PX[1]
-        rows.append({"frame": frame, "box_xyxy": moved, "area_px": area_px, "counts": counts})
+        rows.append(
+            {
+                "frame": frame,
+                "box_xyxy": moved,
+                "area_px": area_px,
+                "counts": counts,
+                "empty": spatter.sudden and frame == spatter.first_frame,
+            }
+        )
     return rows
 
 

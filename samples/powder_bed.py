@@ -14,6 +14,8 @@ DIFFERENCE = 20  # gray levels between two frames that count as a change
 # Brightness of a spatter on its frames. It starts as an ember that is too faint to be a change; each later step is far
 # above DIFFERENCE over the whole body. So wherever a change is found, the earlier frame shows the spatter.
 GLOW = (0.06, 0.6, 1.0, 0.45)
+# A sudden spatter has no ember: the first of its frames shows the empty bed, and the change to the next one is found.
+SUDDEN_GLOW = (0.0, *GLOW[1:])
 DILATIONS = 3
 HOT = np.array((0.52, 0.80, 1.0), np.float32)  # BGR of glowing metal: never more blue than green and red together
 AMBIENT_BLUE = np.array((44, 12, 8), np.float32)
@@ -27,7 +29,7 @@ FADE_FRAMES = 14  # slow enough that fading the light in and out stays below DIF
 class Spatter:
     """A glowing droplet or streak, on `len(GLOW)` frames from `first_frame` on, drifting a little between them.
 
-    `length_px` and `breadth_px` are half axes; `lobes` > 1 makes it a ragged streak.
+    `length_px` and `breadth_px` are half axes; `lobes` > 1 makes it a ragged streak; a `sudden` one has no ember.
     """
 
     first_frame: int
@@ -38,10 +40,11 @@ class Spatter:
     angle: float
     lobes: int
     peak: float
+    sudden: bool = False
 
     @property
     def frames(self) -> range:
-        """The frames that show the spatter, starting with the ember."""
+        """The frames that show the spatter, starting with the ember, or the empty bed."""
         return range(self.first_frame, self.first_frame + len(GLOW))
 
     def light(self, frame: int, window: Box = PICTURE) -> Light:
@@ -56,7 +59,7 @@ class Spatter:
         along, aside = across * cos + down * sin, down * cos - across * sin
         ripple = 1 + 0.16 * (self.lobes > 1) * np.cos(self.lobes * 1.6 * along / self.length_px)
         distance = (along / self.length_px) ** 2 + (aside / (self.breadth_px * ripple)) ** 2
-        return (self.peak * GLOW[age] * np.exp(-(distance**2))).astype(np.float32)
+        return (self.peak * (SUDDEN_GLOW if self.sudden else GLOW)[age] * np.exp(-(distance**2))).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -262,10 +262,15 @@ class SpatterEvents(ClipTable):
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     event_index = dy.Int32(primary_key=True, min=0, description="0, 1, 2 …")
     frame = dy.Int64(
-        min=0, description="frame that shows the crop, counted from start_frame; it was compared with the next frame"
+        min=0, description="earlier frame of the pair that differs by the spatter, counted from start_frame"
     )
     video_frame = dy.Int64(min=0, description="the same frame, counted from the beginning of the video")
     pts_s = dy.Float64(description="presentation time of that frame")
+    crop_video_frame = dy.Int64(
+        min=0,
+        description="frame that the crop is cut from, counted from the beginning of the video: the earlier one of the "
+        "pair, or with `crop_from` brighter the one that is brighter within the box",
+    )
     layer = dy.Int32(min=0, description="0, 1, 2 …; a pause longer than layer_gap_frames starts a new layer")
     box_x1 = dy.Int32(min=0, description="bounding box of the contour, pixels of the uncropped frame, half-open")
     box_y1 = dy.Int32(min=0)
@@ -288,7 +293,7 @@ class SpatterFrameLog(ClipTable):
     clip = dy.String(primary_key=True, regex=KEY_PATTERN)
     frame = dy.Int64(primary_key=True, min=0, description="counted from start_frame")
     pts_s = dy.Float64(description="presentation time of the frame")
-    n_spatters = dy.Int32(min=0, description="crops taken from the frame")
+    n_spatters = dy.Int32(min=0, description="crops of this frame and the next one")
 
 
 class SpatterBuildLabels(dy.Schema):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 import polars as pl
@@ -46,6 +46,11 @@ class SpatterExtraction(dg.Config, extra="forbid"):
         default=700, ge=1, description="A pause of more than this many frames starts a new layer."
     )
     max_crops: int | None = Field(default=None, ge=1, description="Stop after this many crops. None: extract all.")
+    crop_from: Literal["earlier", "brighter"] = Field(
+        default="brighter",
+        description="Frame of the pair that gives the crop. earlier: as the classic algorithm, byte for byte, although "
+        "the earlier frame shows an empty bed where a spatter appears at once.",
+    )
 
 
 def _settings(config: SpatterExtraction, raw_clip: ClipFile) -> "ExtractionSettings":
@@ -94,7 +99,7 @@ def _preview(artifact: StoredFile, spatter_events: pl.DataFrame, spatter_frame_l
 @clip_asset(
     group="spatter_crops",
     kinds={"hdf5", "opencv"},
-    version="1",
+    version="2",
     extension="h5",
     partitions=builds,
     also={
@@ -109,19 +114,22 @@ def spatter_crops(clip: str, raw_clip: ClipFile, output: "Path", config: Spatter
     """JPEG crops of every spatter of a build, in an HDF5 file.
 
     The datasets are called `{build}_{n}` and hold up to 10,000 JPEG strings each. A spatter is a change between two
-    frames that is neither too small nor too large nor the recoater's blue light. The earlier frame gives the crop.
+    frames that is neither too small nor too large nor the recoater's blue light. The frame on which it is brighter
+    gives the crop.
     """
     from vidassets.spatter.crops.extraction import extract_crops
 
     def on_progress(n_frames: int) -> None:
         report_part(n_frames, raw_clip.row["n_frames"], "frames")
 
+    settings = _settings(config, raw_clip)
     with raw_clip.opened() as uri:
-        found = extract_crops(clip, uri, output, _settings(config, raw_clip), on_progress=on_progress)
+        found = extract_crops(clip, uri, output, settings, on_progress=on_progress)
     metadata: dict[str, Any] = {
         "n_crops": len(found.events),
         "n_layers": found.events["layer"].n_unique(),
         "n_frames": len(found.frame_log),
+        "crop_from": settings.crop_from,
     }
     if found.problems:
         metadata["problems"] = dg.MetadataValue.md(problem_lines(found.problems))

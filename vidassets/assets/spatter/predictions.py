@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from vidassets.edited_tables import spreadsheet_csv
 from vidassets.graph.artifact import Blob, StoredFile
 from vidassets.graph.clip_asset import clip_asset
 from vidassets.graph.clip_check import ClipCheck, Verdict
@@ -165,4 +166,4 @@ def spatter_verdicts(spatter_verdict: AllClips, spatter_index: pl.DataFrame) -> 
     metadata: dict[str, Any] = {f"n_{verdict}": count for verdict, count in counts.items()}
     metadata |= {"not_trusted": ", ".join(doubtful) or "none"}
     metadata |= {"labelled": ", ".join(sorted(set(spatter_index["build"]) & set(table["clip"]))) or "none"}
-    return AssetResult(table, metadata, also={"spatter_verdicts_csv": table.write_csv().encode()})
+    return AssetResult(table, metadata, also={"spatter_verdicts_csv": spreadsheet_csv(table)})

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from vidassets.assets.speech.transcript import events_metadata
+from vidassets.edited_tables import read_edited_csv
 from vidassets.errors import SpeechError, VidassetsError
 from vidassets.graph.artifact import Blob, StoredFile
 from vidassets.graph.clip_asset import clip_asset
@@ -106,14 +106,30 @@ class VoiceBankFolder(dg.Config, extra="forbid"):
 def _recordings(config: VoiceBankFolder) -> list[Path]:
     if config.folder is None:
         return []
-    return sorted(
-        path for path in Path(config.folder).glob("*/*") if path.is_file() and path.suffix.lower() in RECORDINGS
-    )
+    paths = [path for path in Path(config.folder).glob("*/*") if path.suffix.lower() in RECORDINGS]
+    return sorted(path for path in paths if path.is_file() or path.is_symlink())
+
+
+def _check_links(config: VoiceBankFolder) -> None:
+    """Refuse a recording that is a link out of the folder, or into nowhere: it is none that somebody put there.
+
+    Raises:
+        SpeechError: naming the link.
+    """
+    for path in _recordings(config):
+        if not path.is_file() or not path.resolve().is_relative_to(Path(str(config.folder)).resolve()):
+            raise SpeechError(
+                f"{path}: a link that leads out of the voice bank, or to no file. Copy the recording into "
+                f"{config.folder}, or remove the link."
+            )
 
 
 def _bank_content(config: VoiceBankFolder) -> str:
     """Return a hash that changes when a recording is added, removed or changed."""
-    stats = [(str(path.relative_to(str(config.folder))), path.stat()) for path in _recordings(config)]
+    stats = [
+        (str(path.relative_to(str(config.folder))), path.stat() if path.exists() else path.lstat())
+        for path in _recordings(config)
+    ]
     listing = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
     return sha256(f"{config.folder}\n{listing}".encode()).hexdigest()[:16]
 
@@ -135,6 +151,7 @@ def voice_bank(speech_model: "SpeechModel", speaker_model: "SpeakerModel", confi
             f"{config.folder}: contains no PERSON/recording. Add a folder of recordings for each person, or remove "
             "`assets: voice_bank: folder` from the profile."
         )
+    _check_links(config)
     bank = embed_references(_references(config, speech_model), speaker_model)
     return AssetResult(bank, {"people": bank["person"].n_unique()}, data_version=_bank_content(config))
 
@@ -192,12 +209,12 @@ def speaker_decisions(config: DecisionsTable) -> AssetResult:
         table = pl.DataFrame(schema=schema)
     else:
         try:
-            table = pl.read_csv(BytesIO(Path(config.table).read_bytes()), schema_overrides=schema)
+            table = read_edited_csv(Path(config.table).read_bytes())
             table = table.with_columns(
                 pl.lit(None, pl.String).alias(name) for name in ("decided_by",) if name not in table.columns
             )
-            table = table.select(schema.names())
-        except (pl.exceptions.PolarsError, OSError) as error:
+            table = table.select(schema.names()).cast(schema)
+        except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             raise SpeechError(
                 f"{config.table}: cannot be read as speaker decisions ({str(error).splitlines()[0]}). Give a "
                 "CSV with the columns clip, at_s, person, and optionally decided_by."

@@ -1,13 +1,15 @@
 """Settings: what counts as spatter, and which part of a recording is examined."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from vidassets.errors import InvalidSetting
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractionSettings:
-    """How spatter is found. The defaults are those of the tool that extracted the crops of the first six recordings.
+    """How spatter is found. The defaults are those of the tool that extracted the crops of the first six recordings,
+    except for `crop_from`, which benchmarks/spatter_crop_frames.py chose.
 
     Attributes:
         start_frame: first frame to examine; frames are counted from here.
@@ -16,6 +18,8 @@ class ExtractionSettings:
         difference_threshold: two frames differ above this gray level of their blurred difference.
         layer_gap_frames: a pause of more than this many frames starts a new layer.
         max_crops: stop after this many crops; None to extract all.
+        crop_from: the frame of a pair that gives the crop. `earlier`: as that tool, although the earlier frame shows
+            the bed without the spatter where it appears at once; `brighter`: the one that is brighter within the box.
 
     Raises:
         InvalidSetting: a value is out of range.
@@ -29,6 +33,7 @@ class ExtractionSettings:
     difference_threshold: int = 20
     layer_gap_frames: int = 700
     max_crops: int | None = None
+    crop_from: Literal["earlier", "brighter"] = "brighter"
 
     def __post_init__(self) -> None:
         _check(self.start_frame >= 0, f"start_frame is {self.start_frame}: set it to 0 or more.")
@@ -49,6 +54,10 @@ class ExtractionSettings:
         _check(
             self.max_crops is None or self.max_crops >= 1,
             f"max_crops is {self.max_crops}: set it to 1 or more, or omit it for no limit.",
+        )
+        _check(
+            self.crop_from in ("earlier", "brighter"),
+            f"crop_from is {self.crop_from!r}: set it to earlier or brighter.",
         )
 
 

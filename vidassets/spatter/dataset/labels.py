@@ -8,11 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from vidassets.edited_tables import check_cells, read_edited_csv
 from vidassets.errors import LabelError
 from vidassets.schemas.spatter import SpatterBuildLabels
 
 CLASS_OF_GAS_FLOW = {"low": 0, "high": 1}
 POSITIONS = ("left", "mid", "right")
+NAMED_IN_ERRORS = 20
 ALLOWED = {"gas_flow": tuple(CLASS_OF_GAS_FLOW), "position": POSITIONS}
 
 
@@ -78,10 +80,11 @@ def read_labels_table(path: Path) -> dict[str, BuildLabels]:
             gas flow or position.
     """
     try:
-        # Read every cell of a CSV as text, so that a machine called 007 keeps its name.
+        # Every cell of a CSV is read as text, so that a machine called 007 keeps its name.
         is_parquet = path.suffix == ".parquet"
-        table = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        table = pl.read_parquet(path) if is_parquet else read_edited_csv(path.read_bytes())
+        check_cells(table)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise LabelError(
             f"{path}: cannot be read as a table of labels ({error}). Use a CSV or .parquet file with a column `build`."
         ) from error
@@ -117,12 +120,18 @@ def merge_labels(
     """
     if unknown := sorted(set(table) - set(sidecars)):
         raise LabelError(
-            f"{table_name}: labels builds that are not known: {', '.join(unknown)}. Known builds: "
-            f"{', '.join(sorted(sidecars)) or 'none'}. Correct the names, or add the videos with `--kind build`."
+            f"{table_name}: labels builds that are not known: {_some(unknown)}. Known builds: "
+            f"{_some(sorted(sidecars)) or 'none'}. Correct the names, or add the videos with `--kind build`."
         )
     return {
         build: _merged(build, labels, table.get(build, BuildLabels()), table_name) for build, labels in sidecars.items()
     }
+
+
+def _some(names: list[str]) -> str:
+    """Return the first names, and how many there are besides: a table may have a million rows."""
+    more = len(names) - NAMED_IN_ERRORS
+    return ", ".join(names[:NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _merged(build: str, sidecar: BuildLabels, row: BuildLabels, table_name: str) -> BuildLabels:

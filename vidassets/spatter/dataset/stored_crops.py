@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from vidassets.errors import ArtifactDamaged, ArtifactMissing, NotACropsFile
 
 Jpeg = NDArray[np.uint8] | bytes
+# Far more than the JPEG of a whole 8K frame: memory for a longer string is never reserved.
+MAX_JPEG_BYTES = 64 * 1024 * 1024
 FIX = "Extract its crops again: `vidassets run --force --select spatter_crops`."
 
 
@@ -114,13 +116,20 @@ class StoredCrops:
 
 
 def _checked(opened: Any, file: str, name: str) -> Any:
+    """Return the dataset of JPEGs; HDF5 that others wrote may point into other files, which are never opened."""
     import h5py
 
-    dataset = opened.get(name)
+    link = opened.get(name, getlink=True) if "/" not in name else None
+    dataset = opened[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(dataset, h5py.Dataset):
-        raise NotACropsFile(f"{file}: has no dataset {name}, but {', '.join(list(opened)[:5]) or 'none'}. {FIX}")
+        raise NotACropsFile(
+            f"{file}: has no dataset {name} of its own, but {', '.join(list(opened)[:5]) or 'none'}. {FIX}"
+        )
+    if dataset.external is not None or dataset.is_virtual:
+        raise NotACropsFile(f"{file}: {name} has its content in another file. {FIX}")
     # JPEGs of variable length, or padded to one length.
-    if dataset.ndim != 1 or not (h5py.check_vlen_dtype(dataset.dtype) == np.uint8 or dataset.dtype.kind == "S"):
+    is_text = dataset.dtype.kind == "S" and dataset.dtype.itemsize <= MAX_JPEG_BYTES
+    if dataset.ndim != 1 or not (h5py.check_vlen_dtype(dataset.dtype) == np.uint8 or is_text):
         raise NotACropsFile(
             f"{file}: {name} is {dataset.dtype} {dataset.shape}, not a list of JPEG byte strings. {FIX}"
         )

@@ -5,13 +5,13 @@ to the table of decisions; decisions are never changed. A decision refers to its
 also applies after an extraction with other settings. A decision without a matching crop is reported and kept.
 """
 
-from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from vidassets.edited_tables import read_edited_csv, spreadsheet_csv
 from vidassets.errors import SchemaViolation
 from vidassets.schemas import spatter as spatter_schemas
 from vidassets.spatter.types.embedding import KEY, CropFeatures
@@ -74,7 +74,7 @@ def request_labels(features: CropFeatures, types: pl.DataFrame, n_crops: int = 5
 def export_requests(requests: pl.DataFrame) -> bytes:
     """Return the list as CSV with empty columns `label` and `labelled_by` for a person to fill in."""
     empty = pl.lit(None, pl.String)
-    return requests.with_columns(empty.alias("label"), empty.alias("labelled_by")).write_csv().encode()
+    return spreadsheet_csv(requests.with_columns(empty.alias("label"), empty.alias("labelled_by")))
 
 
 def append_filled_in(decisions: pl.DataFrame, csv: bytes, name: str = "labels") -> pl.DataFrame:
@@ -94,11 +94,11 @@ def append_filled_in(decisions: pl.DataFrame, csv: bytes, name: str = "labels") 
     how_to_fix = "Fill in the column `label` of the exported list, and leave the other columns unchanged."
     wanted = {"clip": pl.String, "pts_s": pl.Float64, **dict.fromkeys(BOX, pl.Int32), "label": pl.String}
     try:
-        filled = pl.read_csv(BytesIO(csv), infer_schema=False)
+        filled = read_edited_csv(csv)
         if "labelled_by" not in filled.columns:
             filled = filled.with_columns(pl.lit(None, pl.String).alias("labelled_by"))
         filled = filled.select([pl.col(column).cast(dtype) for column, dtype in wanted.items()] + ["labelled_by"])
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, ValueError) as error:
         reason = str(error).partition("\n")[0]  # the rest describes the query
         raise SchemaViolation(f"{name}: this is not a list of crops to label ({reason}). {how_to_fix}") from error
     filled = filled.with_columns(pl.col("label", "labelled_by").str.strip_chars())

@@ -62,6 +62,10 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Day]]:
         day("decided, one speaker", speaker_turns={"n_speakers": 1})
         decide(table, f"{CLIP},{EILEEN_AT_S},The Commander,a reader", f"{CLIP},{EILEEN_AT_S},,a reader")
         day("taken back", speaker_turns={"n_speakers": 2})
+        record(folder / "elsewhere", EILEEN, "secret.wav", "nobody")
+        (bank / EILEEN / "linked.wav").symlink_to(folder / "elsewhere" / EILEEN / "secret.wav")
+        day("a link out of the bank")
+        (bank / EILEEN / "linked.wav").unlink()
         table.write_text("clip,when\na,1\n")
         day("no such columns")
         decide(table)
@@ -102,6 +106,12 @@ def test_a_table_that_holds_no_decisions_fails_and_reports_its_columns(days: dic
     failed = days["no such columns"].heard.failed
     assert set(failed) == {("speaker_decisions", ALL)}
     assert "columns clip, at_s, person" in failed["speaker_decisions", ALL]
+
+
+def test_a_link_that_leads_out_of_the_bank_is_refused_by_name(days: dict[str, Day]):
+    failed = days["a link out of the bank"].heard.failed
+    assert set(failed) == {("voice_bank", ALL)}
+    assert "linked.wav: a link that leads out of the voice bank" in failed["voice_bank", ALL]
 
 
 def test_a_bank_of_another_model_fails_and_reports_the_fix(days: dict[str, Day]):

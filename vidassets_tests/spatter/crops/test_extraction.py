@@ -1,5 +1,10 @@
+import json
 import threading
+from pathlib import Path
 
+import cv2
+import h5py
+import numpy as np
 import polars as pl
 import pytest
 
@@ -20,8 +25,9 @@ from vidassets_tests.spatter.crops.recordings import (
 )
 
 
-def test_a_spatter_is_on_the_earlier_frame_whose_pixels_are_the_crop(tmp_path):
-    found = extract_from_arrays("b", timed(flashes([3], 6)), tmp_path / "crops.h5")
+def test_the_classic_crop_is_of_the_earlier_frame(tmp_path):
+    settings = ExtractionSettings(crop_from="earlier")
+    found = extract_from_arrays("b", timed(flashes([3], 6)), tmp_path / "crops.h5", settings)
     # When it appears, the crop shows the empty bed before it; when it disappears, the crop shows the spatter.
     assert found.events["video_frame"].to_list() == [2, 3]
     assert found.events["peak_brightness"].to_list() == [pytest.approx(12 / 255), pytest.approx(194 / 255, abs=0.02)]
@@ -75,12 +81,40 @@ def test_a_bound_outside_of_the_recording_is_refused(tmp_path, bounds, named):
         {"difference_threshold": 255},
         {"layer_gap_frames": 0},
         {"max_crops": 0},
+        {"crop_from": "later"},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_a_setting_without_meaning_is_refused(wrong):
     with pytest.raises(InvalidSetting, match=next(iter(wrong))):
         ExtractionSettings(**wrong)
+
+
+def first_crop(path: Path) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(stored_crops(path)[0], np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture
+
+
+@pytest.mark.parametrize(("crop_from", "shows_spatter", "frame"), [("brighter", True, 1), ("earlier", False, 0)])
+def test_a_spatter_that_appears_at_once_is_on_the_brighter_of_the_two_frames(tmp_path, crop_from, shows_spatter, frame):
+    settings = ExtractionSettings(crop_from=crop_from)
+    found = extract_from_arrays("b", timed(flashes([1], 2)), tmp_path / "crops.h5", settings)
+    assert bool(first_crop(tmp_path / "crops.h5").max() > 200) is shows_spatter
+    assert found.events.select("video_frame", "crop_video_frame").rows() == [(0, frame)]
+    with h5py.File(tmp_path / "crops.h5", "r") as file:
+        assert json.loads(str(file.attrs["config"]))["crop_from"] == crop_from
+
+
+def test_a_spatter_that_goes_out_is_on_the_earlier_frame(tmp_path):
+    found = extract_from_arrays("b", timed(flashes([0], 2)), tmp_path / "crops.h5")
+    assert first_crop(tmp_path / "crops.h5").max() > 200
+    assert found.events.select("video_frame", "crop_video_frame").rows() == [(0, 0)]
+
+
+def test_recoating_light_that_comes_or_goes_is_no_spatter(tmp_path):
+    lit = with_blot(bed(), (120, 80), color=(250, 90, 70))
+    assert extract_from_arrays("b", timed([bed(), lit, bed()]), tmp_path / "crops.h5").events.is_empty()
 
 
 def test_recoating_light_is_no_spatter(tmp_path):

@@ -1,5 +1,6 @@
 import csv
 import io
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -140,9 +141,46 @@ def test_another_programs_file_is_refused(tmp_path, stored):
         index_crops([crops], {})
 
 
+def linked(file: h5py.File, secret: Path) -> None:
+    file["b1_0"] = h5py.ExternalLink(str(secret), "secret")
+
+
+def external(file: h5py.File, secret: Path) -> None:
+    raw = secret.with_suffix(".raw")
+    raw.write_bytes(b"x" * 64)
+    file.create_dataset("b1_0", (2,), "S32", external=[(str(raw), 0, 64)])
+
+
+def virtual(file: h5py.File, secret: Path) -> None:
+    layout = h5py.VirtualLayout((2,), "S32")
+    layout[:] = h5py.VirtualSource(str(secret), "secret", (2,), "S32")
+    file.create_virtual_dataset("b1_0", layout)
+
+
+def soft(file: h5py.File, secret: Path) -> None:
+    file["outside"] = h5py.ExternalLink(str(secret), "/")
+    file["b1_0"] = h5py.SoftLink("/outside/secret")
+
+
+def long(file: h5py.File, secret: Path) -> None:
+    file.create_dataset("b1_0", (2,), f"S{2**30}", chunks=(1,))
+
+
+@pytest.mark.parametrize("write", [linked, external, virtual, soft, long])
+def test_a_file_that_points_into_other_files_or_asks_for_gigabytes_is_refused(tmp_path, write):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file.create_dataset("secret", data=np.array(jpegs(2)))
+    with h5py.File(tmp_path / "b1.h5", "w") as file:
+        write(file, secret)
+    with pytest.raises(NotACropsFile, match=r"b1\.h5: .*b1_0") as raised:
+        StoredCrops().size(str(tmp_path / "b1.h5"), "b1_0")
+    assert "Extract its crops again" in str(raised.value)
+
+
 def test_a_file_without_the_dataset_names_what_it_holds(tmp_path):
     path = write_crops_file(tmp_path / "b1.h5", "b1", jpegs(2))
-    with pytest.raises(NotACropsFile, match="has no dataset b2_0, but b1_0"):
+    with pytest.raises(NotACropsFile, match="has no dataset b2_0 of its own, but b1_0"):
         StoredCrops().jpegs(str(path), "b2_0", slice(0, 1))
 
 
