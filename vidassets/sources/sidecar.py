@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +13,8 @@ from vidassets.sources.remote import open_source, remote_errors
 
 MAX_SIDECAR_BYTES = 1_000_000
 MAX_SIDECAR_DEPTH = 20
+# An escape can spell any character. PostgreSQL stores no NUL, and no person writes the others but tabs and ends of lines.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read_sidecar(
@@ -26,7 +30,7 @@ def read_sidecar(
 
     Raises:
         SidecarError: it is missing, not a file, over 1 MB, nested deeper than 20 levels, not UTF-8, not a JSON object,
-            or contains a number that is not finite.
+            or contains a number that is not finite or a control character.
     """
     if uri is None:
         return None
@@ -46,6 +50,8 @@ def read_sidecar(
         raise _error(uri, f"holds a {type(document).__name__}, not an object")
     if _deeper_than(document, MAX_SIDECAR_DEPTH):
         raise _error(uri, f"nested over {MAX_SIDECAR_DEPTH} deep")
+    if text := next((text for text in _texts(document) if CONTROL.search(text)), None):
+        raise _error(uri, f"{text[:40]!r} has a control character")
     return document
 
 
@@ -75,6 +81,15 @@ def _deeper_than(document: Any, depth: int) -> bool:
             for child in (value.values() if isinstance(value, dict) else value)
         ]
     return any(isinstance(value, dict | list) for value in level)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every name and every text of a document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for child in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(child)
 
 
 def _refuse(constant: str) -> NoReturn:
