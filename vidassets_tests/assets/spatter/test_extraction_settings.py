@@ -61,7 +61,7 @@ def test_a_sidecar_that_says_what_cannot_be_is_refused_by_name(
 ):
     with pytest.raises(InvalidSetting, match=said) as refused:
         extracted(recording, sidecar, tmp_path / "a.h5")
-    assert str(refused.value).startswith("a: `extraction` in its sidecar is ")
+    assert str(refused.value).startswith("a: sidecar: `extraction` is ")
 
 
 def test_settings_of_the_profile_that_cannot_be_are_not_blamed_on_the_sidecar(recording: Path, tmp_path: Path):
