@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
 ADD := $(BIN)/vidassets add
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui doctor test check speech test-speech lint lint-types lint-rest format samples benchmarks clean
+.PHONY: help run ui doctor test check speech test-speech torture lint lint-types lint-rest format samples benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ speech: $(SPEECH)/.made ## create the environment of the profile gpu-speech: Whi
 
 test-speech: $(VENV)/.test $(SPEECH)/.made ## test WhisperX and pyannote on tiny checkpoints; takes minutes
 	@VIDASSETS_SPEECH_PYTHON=$(abspath $(SPEECH))/bin/python $(BIN)/python -m pytest vidassets_tests/speech_production
+
+torture: $(VENV)/.test ## kill, crowd and attack it on this machine, for minutes; print what was lost
+	@$(BIN)/python -m vidassets_tests.torture
 
 lint: $(VENV)/.test ## ruff, plain words, pyright, import-linter, deptry
 	@$(MAKE) --no-print-directory --jobs 2 lint-types lint-rest

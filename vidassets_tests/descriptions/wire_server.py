@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class WireServer:
     def __enter__(self) -> Self:
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"wire": self}))
+        self.http = _Server(("127.0.0.1", 0), type("Handler", (Handler,), {"wire": self}))
         self.http.daemon_threads = True
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
         self.thread.start()
@@ -107,6 +108,12 @@ class WireServer:
         }
         self.complaints += [name for name, holds in checks.items() if not holds]
         return hashlib.sha256(jpeg).hexdigest()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that was killed
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
