@@ -84,7 +84,7 @@ def frame_descriptions(
 ) -> AssetResult:
     """Describe each sampled frame in words with the profile's describer: measured facts, or a vision model.
 
-    No call is paid for twice: answers are kept by picture, prompt, model and parameters. A budget is never exceeded:
+    No answer is paid for twice: each is kept by picture, prompt, model and parameters. A budget is never exceeded:
     a frame that would exceed it is marked `over_budget` and left to a later run.
     """
     from vidassets.descriptions.answers import frames_to_describe

@@ -158,7 +158,6 @@ class Account:
             ended = self._ended(books)
             if not self._is_compared:
                 self._correct(books, ended)
-                self._is_compared = True
             alone = not set(books.grants) - {self._grant}
             if self._room(books) < nanousd and (ended or (alone and self._refused != (data, nanousd))):
                 self._correct(books, ended)
@@ -172,6 +171,7 @@ class Account:
             return books.to_bytes()
 
         self._ledger.update(NAME, change)
+        self._is_compared = True
         if not held:
             return False
         self._held, self._confirmed_until_s = held, started_s + self._lease_s / 2
@@ -202,7 +202,7 @@ class Account:
     def _correct(self, books: Books, ended: set[str]) -> None:
         """End grants, and settle what the ledger records outside the others."""
         for name in ended:
-            del books.grants[name]
+            books.grants.pop(name, None)
         books.settled_nanousd = self._ledger.list_again({*books.grants, self._grant})
 
     def _ended(self, books: Books) -> set[str]:
