@@ -27,7 +27,9 @@ def first_problem(error: ValueError, known: Collection[str]) -> str:
         nearest = did_you_mean(names[-1], known) if len(names) == 1 else ""
         takes = f" It takes: {', '.join(known)}." if len(names) == 1 else ""
         return f"{where}: there is no such setting.{nearest}{takes}"
-    message = str(problem["msg"]).removeprefix("Value error, ").partition(", ")[0]
+    if problem["type"] == "value_error":  # raised by a validator of ours, whose sentence is complete
+        return f"{where or 'the values'}: {str(problem['msg']).removeprefix('Value error, ')}"
+    message = str(problem["msg"]).partition(", ")[0]
     got = f", got {shown}" if (shown := _shown(where, problem.get("input"))) else ""
     text = message.replace("Input should", "should", 1).rstrip(".")
     return f"{where or 'the values'}: {text}{got}."

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from sqlalchemy.exc import DBAPIError
 
 from vidassets.errors import InstanceUnusable, ProfileError, VidassetsError
 from vidassets.graph.dagster_internals import CheckError, InstanceRef
@@ -60,6 +61,11 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     except dg.DagsterError as error:
         cause = str(error).partition("\n")[0]
         raise ProfileError(f"{home}: {cause} An instance of an older Dagster: `dagster instance migrate`.") from error
+    except DBAPIError as error:
+        raise ProfileError(
+            f"{home}: the database of runs and events cannot be used: {error.orig}. If this is not the folder of a "
+            "Dagster instance, set DAGSTER_HOME to another one; else restore the file, or check the database server."
+        ) from error
     except ImportError as error:
         raise ProfileError(f"{path}: needs {error.name}, which is not installed. Install it, or see docs/.") from error
     except OSError as error:
@@ -109,8 +115,9 @@ def prepared_home(home: Path) -> Path:
             shutil.copy(DAGSTER_YAML, partial)
             partial.rename(home / "dagster.yaml")
     except OSError as error:
+        problem = "is a file, not a folder" if home.is_file() else error.strerror
         raise ProfileError(
-            f"{home}: {error.strerror}; runs and events are kept there. Set DAGSTER_HOME, or VIDASSETS_HOME, to a "
+            f"{home}: {problem}; runs and events are kept there. Set DAGSTER_HOME, or VIDASSETS_HOME, to a "
             "folder that can be written, or give this user permission."
         ) from error
     return home.resolve()

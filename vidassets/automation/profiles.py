@@ -77,6 +77,7 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
     for variable, over in overrides:
         values = _merged(values, over)
         origins |= dict.fromkeys(over.get("assets", {}), f"{variable}: assets: ")
+        origins |= {key: f"{origins.get(key, path)}, {variable}" for key in over.keys() & RESOURCE_KEYS}
     assets = _mapping(values.pop("assets", None) or {}, f"{path}: assets")
     unknown = sorted(set(values) - RESOURCE_KEYS)
     missing = sorted(REQUIRED_KEYS - set(values))
@@ -88,7 +89,10 @@ def load_profile(path: Path, home: Path, environment: Mapping[str, str]) -> Prof
             f"{', '.join(sorted(DEFAULTS))}, assets and extends."
         )
     values = {key: {"class": name} for key, name in DEFAULTS.items()} | values
-    resources = {key: _resource(key, _mapping(fields, f"{path}: {key}"), path, home) for key, fields in values.items()}
+    resources = {
+        key: _resource(key, _mapping(fields, f"{path}: {key}"), origins.get(key, str(path)), home)
+        for key, fields in values.items()
+    }
     settings = {name: _mapping(chosen, f"{path}: assets: {name}") for name, chosen in assets.items()}
     _check_no_credentials(settings, f"{path}: assets")
     return Profile(path.stem, resources, settings, origins)
@@ -150,26 +154,26 @@ def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, 
         yield variable, over if key in RESOURCE_KEYS else {"assets": over}
 
 
-def _resource(key: str, fields: dict[str, Any], path: Path, home: Path) -> dg.ConfigurableResource:
-    _check_no_credentials(fields, f"{path}: {key}")
+def _resource(key: str, fields: dict[str, Any], where: str, home: Path) -> dg.ConfigurableResource:
+    _check_no_credentials(fields, f"{where}: {key}")
     dotted = str(fields.pop("class", ""))
     module, _, name = dotted.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name) if module else None
     except (ImportError, AttributeError) as error:
         raise ProfileError(
-            f"{path}: {key}: class {dotted}: {_why_no_class(module, name, error)} Give a dotted path that imports."
+            f"{where}: {key}: class {dotted}: {_why_no_class(module, name, error)} Give a dotted path that imports."
         ) from error
     if not (isinstance(cls, type) and issubclass(cls, dg.ConfigurableResource)):
         raise ProfileError(
-            f"{path}: {key}: `class: {dotted or '(none)'}` is not a dagster ConfigurableResource; name one."
+            f"{where}: {key}: `class: {dotted or '(none)'}` is not a dagster ConfigurableResource; name one."
         )
     if key == "store" and "root" in fields and "://" not in str(fields["root"]):
         fields["root"] = str(home / Path(str(fields["root"])).expanduser())
     try:
         return cls(**{name: _from_environment(value) for name, value in fields.items()})
     except ValueError as error:
-        raise ProfileError(f"{path}: {key}: {first_problem(error, cls.model_fields)}") from error
+        raise ProfileError(f"{where}: {key}: {first_problem(error, cls.model_fields)}") from error
 
 
 def _why_no_class(module: str, name: str, error: Exception) -> str:

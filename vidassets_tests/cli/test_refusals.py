@@ -123,6 +123,21 @@ def test_a_broken_profile_is_one_sentence_with_file_field_and_nearest_name(home:
     assert not re.search(RAW, said.err)
 
 
+def test_a_dagster_home_that_holds_no_database_is_refused_with_the_variable(home: Home):
+    (home.path / "dagster" / "history").mkdir()
+    (home.path / "dagster" / "history" / "runs.db").write_text("garbage")
+    said = home.command("status")
+    assert said.code == 2
+    assert said.err.startswith(f"error {home.path / 'dagster'}: ")
+    assert "set DAGSTER_HOME to another one" in said.err
+
+
+def test_a_variable_that_overrides_a_resource_is_named(home: Home):
+    said = home.command("status", VIDASSETS__STORE__ROT="x")
+    assert said.code == 2
+    assert "VIDASSETS__STORE__ROT: store: rot: there is no such setting. Did you mean root?" in said.err
+
+
 def test_a_port_that_is_taken_is_refused_with_the_option_that_names_another(worked: Home):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
