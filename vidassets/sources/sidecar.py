@@ -13,7 +13,7 @@ from vidassets.sources.remote import open_source, remote_errors
 
 MAX_SIDECAR_BYTES = 1_000_000
 MAX_SIDECAR_DEPTH = 20
-# An escape can spell any character. PostgreSQL stores no NUL, and no person writes the others but tabs and ends of lines.
+# An escape can spell any character. PostgreSQL stores no NUL, and no person writes the others but tabs and line ends.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
