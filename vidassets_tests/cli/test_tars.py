@@ -62,6 +62,7 @@ def place(request: pytest.FixtureRequest, packed: Path, monkeypatch: pytest.Monk
         bucket.put("sets/part 0.tar", packed.read_bytes())
         yield f"s3://{bucket.name}/sets"
     else:
+        pytest.importorskip("aiohttp", reason="reading over HTTP needs aiohttp")
         with serving(packed.read_bytes(), name="part0.tar") as server:
             yield server.url
 
@@ -138,6 +139,7 @@ def test_ten_thousand_members_are_found_in_one_pass_over_the_headers_and_recheck
             member.size = 700
             tar.addfile(member, BytesIO(bytes(700)))
     content = (tmp_path / "x.tar").read_bytes()
+    pytest.importorskip("aiohttp", reason="reading over HTTP needs aiohttp")
     with serving(content, name="x.tar") as server:
         found = find_videos(server.url, "clip").sources
         assert [source.key for source in found] == [f"{number:05d}" for number in range(10_000)]
