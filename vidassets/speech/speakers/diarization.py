@@ -88,8 +88,8 @@ def _voices(windows: VoiceWindows, labels: np.ndarray) -> dict[int, np.ndarray]:
 def _events(clustering: SpeakerClustering, options: SpeakerOptions) -> list[str]:
     if clustering.confidence is not None and clustering.confidence < GUESS_CONFIDENCE:
         return [
-            f"{clustering.n_speakers} speakers are little more than a guess (confidence {clustering.confidence:.2f}); "
-            "set n_speakers if you know their number"
+            f"the number of speakers, {clustering.n_speakers}, is little more than a guess (confidence "
+            f"{clustering.confidence:.2f}); set n_speakers if you know it"
         ]
     least = options.n_speakers or options.min_speakers or 0
     if 0 < clustering.n_speakers < least:

@@ -4,6 +4,8 @@ import pytest
 from vidassets.speech.models import SpeakerOptions
 from vidassets.speech.speakers import clustering
 from vidassets.speech.speakers.clustering import cluster_windows
+from vidassets.speech.speakers.diarization import diarize
+from vidassets.speech.speakers.voice_windows import VoiceWindows
 from vidassets_tests.speech.speakers.voices import scattered
 
 TWO = [0] * 60 + [1] * 40 + [0] * 30
@@ -53,6 +55,17 @@ def test_a_coin_toss_adds_no_speaker():
     assert found.n_speakers == 1
     assert found.confidence is not None
     assert found.confidence < 0.01
+
+
+def test_a_number_that_is_a_guess_is_reported():
+    limit = clustering.SAME_VOICE + clustering.MEAN_NOISE * 2 / 300
+    stretches = np.repeat([0, 1], 300)
+    windows = VoiceWindows(
+        "net", 1, np.zeros(2, np.int32), np.array([[0.0, 30.0], [31.0, 61.0]]), stretches, two_groups(300, 1 - limit)
+    )
+    [event] = diarize("clip", windows, SpeakerOptions()).events
+    assert event.startswith("the number of speakers, 1, is little more than a guess (confidence 0.0")
+    assert diarize("clip", windows, SpeakerOptions(n_speakers=2)).events == []
 
 
 def test_an_estimate_is_never_confident():
