@@ -31,7 +31,7 @@ def without_unsettled(found: Found) -> Found:
     refused = [
         Refused(
             source.uri,
-            SourceUnreadable(f"{source.uri}: is still being written. Add it again when it is complete."),
+            SourceUnreadable(f"{source.uri}: is still being written. It can be added once it is complete."),
         )
         for source in found.sources
         if files[source.uri] in written

@@ -11,6 +11,8 @@ import pytest
 from vidassets.sources import settled
 from vidassets.sources.find import find_videos
 from vidassets.sources.settled import without_unsettled
+from vidassets_tests.automation.test_sensors import tick
+from vidassets_tests.builders import Home, film, flat
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +48,7 @@ def test_a_file_that_is_still_written_waits_and_its_neighbour_does_not(tmp_path:
         found = without_unsettled(find_videos(tmp_path, "clip"))
     assert [source.key for source in found.sources] == ["done"]
     assert [refused.uri for refused in found.refused] == [str(tmp_path / "growing.mp4")]
-    assert "is still being written. Add it again when it is complete" in found.refused[0].reason
+    assert "is still being written. It can be added once it is complete" in found.refused[0].reason
     assert [source.key for source in without_unsettled(find_videos(tmp_path, "clip")).sources] == ["done", "growing"]
 
 
@@ -74,3 +76,17 @@ def test_a_complete_file_is_registered(tmp_path: Path, age: Callable[[float], fl
     (tmp_path / "a.mp4").write_bytes(b"1")
     os.utime(tmp_path / "a.mp4", times=(age(time.time()),) * 2)
     assert len(without_unsettled(find_videos(tmp_path, "clip")).sources) == 1
+
+
+def test_add_and_the_sensor_leave_out_what_is_still_written_and_take_it_later(tmp_path: Path):
+    home = Home(tmp_path / "home")
+    film(home.videos / "done.mp4")
+    growing = film(home.videos / "growing.mp4", place=1)
+    with writing(growing):
+        said = home.command("add", str(home.videos))
+        with home.deployment() as deployment:
+            message = tick(deployment.instance, home.path, f"clip={home.videos}")
+    assert (said.code, said.out) == (1, "clips: 1 added, 1 refused\n")
+    assert f"{growing}: is still being written" in flat(said.err)
+    assert message == f"{home.videos}: 0 added, 0 replaced, 0 moved"
+    assert home.command("add", str(home.videos)).out == "clips: 1 added, 1 unchanged\n"
