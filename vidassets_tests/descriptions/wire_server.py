@@ -125,7 +125,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if self.path != "/v1/chat/completions":
             return self.reply(404, {"error": {"message": f"no {self.path}", "code": "unknown_url"}})
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        length = int(self.headers["content-length"])
+        data = self.rfile.read(length)
+        if len(data) < length:  # the sender was killed
+            self.close_connection = True
+            return None
+        body = json.loads(data)
         request = self.wire.received(body, self.headers)
         self.wire.closing.wait(self.wire.delay_s)
         try:
