@@ -1,11 +1,15 @@
 """Which runs are planned, in which order, and that one command's runs share what they may spend."""
 
 import json
+import sqlite3
 
 import dagster as dg
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from vidassets.automation.plan import PlannedRun
+from vidassets.automation.status import State
 from vidassets.automation.work import Workload
 from vidassets.storage.store import ArtifactStore
 from vidassets_tests.builders import Home, film, reasons
@@ -179,3 +183,22 @@ def test_documents_and_costs_follow_when_what_was_left_is_done(spent):
     costs = home.table("description_costs", "all")
     assert costs["cost_usd"].to_list() == [120e-9] * 6
     assert (costs["calls"].sum(), costs["input_tokens"].sum(), costs["output_tokens"].sum()) == (6, 600, 120)
+
+
+def test_more_clips_than_sqlite_allows_variables_can_be_planned(toy: Toy):
+    """The limit is 32,766 by default and 999 in old builds; it is lowered here instead of adding so many clips."""
+    clips = [f"c{i:03d}" for i in range(560)]
+    toy.add(**dict.fromkeys(clips, "1"))
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 550)
+
+    event.listen(Engine, "connect", limit)
+    try:
+        planned = workload(toy, clips).plan(set())
+        assert toy.run("number", clips=(clips[0], clips[24])).is_success
+        made = workload(toy, clips).board().cells
+    finally:
+        event.remove(Engine, "connect", limit)
+    assert sum(len(run.clips) for run in planned) == len(clips)
+    assert [made["number", clip].state for clip in clips] == 25 * [State.FRESH] + 535 * [State.MISSING]
