@@ -42,7 +42,7 @@ def serve(settings: Settings, port: int) -> None:
     }
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(FILES / "workspace.yaml")]
     command += ["--host", HOST, "--port", str(port), "--log-level", "warning"]
-    with _terminated_as_interrupted(), _process(command, environment) as process:
+    with _ended_by_signals(), _process(command, environment) as process:
         try:
             while process.poll() is None and not _answers(address):
                 time.sleep(POLL_S)
@@ -72,17 +72,19 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C inside the block."""
+def _ended_by_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt in the block on Ctrl-C, on SIGTERM, and when the terminal is closed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT as well: a process that a shell starts in the background ignores it otherwise.
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_free(port: int) -> None:

@@ -22,8 +22,8 @@ from vidassets.storage.tables import check_foreign_key
 # and only the clips that were recorded one by one count as materialised. test_step.py checks this.
 RECORDED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
-# A run's tag, hidden in the UI: the time, in seconds since 1970, of the states that it was planned by.
-PLANNED_AT_TAG = ".dagster/vidassets/planned_at"
+# A run's tag: the time, in seconds since 1970, of the states that it was planned by.
+PLANNED_AT_TAG = "vidassets/planned_at"
 
 
 class Step(ABC):

@@ -128,7 +128,8 @@ def _boundaries(pts_s: np.ndarray, score: np.ndarray, many_hot: np.ndarray, thre
             middle_s = (pts_s[begin + reaching[0] + 1] + pts_s[begin + reaching[-1] + 1]) / 2
             frame = int(np.searchsorted(pts_s, middle_s))
         else:
-            transition, frame = "cut", peak + 1
+            # Of frames with equal times, the first: a shot ends before its end time.
+            transition, frame = "cut", int(np.searchsorted(pts_s, pts_s[peak + 1]))
         found.append(_Boundary(frame, float(pts_s[frame]), float(score[peak]), transition))
     return found
 
