@@ -64,9 +64,13 @@ def _is_small(value: bytes) -> Verdict:
     return Verdict(int(value) < 1000, f"{int(value)} against 1000")
 
 
-@clip_asset(
-    group="toy", kinds={"txt"}, version="1", extension="txt", checks=[ClipCheck("small", "Is it small?", _is_small)]
-)
+CHECKS = [
+    ClipCheck("small", "Is it small?", _is_small),
+    ClipCheck("is_number", "Is it a number?", lambda _: Verdict(True, "it is"), covers_failure=True),
+]
+
+
+@clip_asset(group="toy", kinds={"txt"}, version="1", extension="txt", checks=CHECKS)
 def number(clip: str, source: bytes) -> bytes:
     """The number in a clip's source."""
     home = Path(os.environ["TOY_HOME"])

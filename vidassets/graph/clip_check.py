@@ -25,16 +25,25 @@ class ClipCheck:
         question: what it asks, in a sentence.
         answer: looks at the artifact as it was returned.
         severity: ERROR for what makes an artifact useless, WARN for what a person should know.
+        covers_failure: whether it fails if the artifact cannot be made; a check that does not is then not applicable.
     """
 
     name: str
     question: str
     answer: Callable[[Any], Verdict]
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    covers_failure: bool = False
 
     def result(self, asset: dg.AssetKey, value: Any) -> dg.AssetCheckResult:
-        """The verdict on one artifact, as Dagster's own result."""
-        verdict = self.answer(value)
+        """Return the verdict on one artifact, as Dagster's own result."""
+        return self._result(asset, self.answer(value))
+
+    def result_of_failure(self, asset: dg.AssetKey, cause: str) -> dg.AssetCheckResult:
+        """Return the verdict where the artifact could not be made. Without one, Dagster shows the check as failed."""
+        not_applicable = Verdict(True, f"not applicable: {asset.to_user_string()} could not be made")
+        return self._result(asset, Verdict(False, cause) if self.covers_failure else not_applicable)
+
+    def _result(self, asset: dg.AssetKey, verdict: Verdict) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
             asset_key=asset,
             check_name=self.name,

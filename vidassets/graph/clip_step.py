@@ -127,6 +127,9 @@ class ClipStep(Step):
                 except Exception as error:
                     self._report(inputs.clip, "failed")
                     yield self._failure(batch, inputs.clip, error)
+                    cause = f"{type(error).__name__}: {error}"
+                    checks = (check.result_of_failure(self.key, cause) for check in self.asset.checks)
+                    yield from self._evaluations(inputs.clip, checks, made=None)
                     failed[inputs.clip] = error
                     context.log.exception(f"{inputs.clip}: {error}")
                 else:
@@ -367,10 +370,10 @@ class ClipStep(Step):
             yield from self._evaluations(clip, done.checks, made)
 
     def _evaluations(
-        self, clip: str, checks: Sequence[dg.AssetCheckResult], made: Made
+        self, clip: str, checks: Iterable[dg.AssetCheckResult], made: Made | None
     ) -> Iterator[dg.AssetCheckEvaluation]:
-        """Yield the results of checks, linked to the materialisation that they checked."""
-        target = AssetCheckEvaluationTargetMaterializationData(
+        """Yield the results of checks, linked to the materialisation that they checked, if there is one."""
+        target = made and AssetCheckEvaluationTargetMaterializationData(
             storage_id=made.storage_id, run_id=made.run_id, timestamp=made.timestamp
         )
         for check in checks:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import dagster as dg
 import numpy as np
@@ -199,6 +199,22 @@ def test_checks_are_recorded_for_each_clip_of_a_batch(toy: Toy):
     shown_with = {one.partition: one.target_materialization_data for one in evaluations}
     made = {clip: one.storage_id for clip, one in toy.made("number").items()}
     assert {clip: target.storage_id for clip, target in shown_with.items() if target} == made
+
+
+@pytest.mark.parametrize("clips", [("a", "b"), ("a", "a")], ids=["batch", "alone"])
+def test_of_the_checks_of_a_failed_clip_only_those_that_apply_have_failed(toy: Toy, clips: tuple[str, str]):
+    toy.add(a="corrupt", b="1")
+    toy.run("number", clips=clips)
+
+    def evaluation(name: str) -> Any:
+        key = dg.AssetCheckKey(dg.AssetKey("number"), name)
+        history = toy.instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+        found = [record.event.dagster_event.event_specific_data for record in history if record.event]
+        return next(data for data in found if data.partition == "a")
+
+    small, is_number = evaluation("small"), evaluation("is_number")
+    assert (small.passed, small.description) == (True, "not applicable: number could not be made")
+    assert (is_number.passed, is_number.description.split(":")[0]) == (False, "ValueError")
 
 
 def test_a_store_that_fails_once_costs_one_clip_and_the_next_run_makes_it(toy: Toy, monkeypatch: pytest.MonkeyPatch):

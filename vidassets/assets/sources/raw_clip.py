@@ -71,7 +71,9 @@ CHECKS = [
     ClipCheck(
         "has_video_stream", "Does the file contain a video stream, unless it is a sound file?", _has_video_stream
     ),
-    ClipCheck("decodes", "Do pictures decode at the start, in the middle and at the end?", _decodes),
+    ClipCheck(
+        "decodes", "Do pictures decode at the start, in the middle and at the end?", _decodes, covers_failure=True
+    ),
     ClipCheck(
         "duration_is_plausible",
         "Is the counted duration above zero, at most a week, and close to what the header says?",
