@@ -339,7 +339,7 @@ class _Comparison:
         if difference := self._difference(made.tags, inputs):
             return Cell(State.STALE, difference, made)
         if INCOMPLETE_TAG in made.tags:
-            return Cell(State.INCOMPLETE, _lacks(made, "rows still to be done"), made)
+            return Cell(State.INCOMPLETE, _lacks(made, "still to be done"), made)
         return Cell(State.FRESH, made=made)
 
     def _difference(self, tags: Mapping[str, str], inputs: Mapping[str, Made | None]) -> str | None:

@@ -147,7 +147,9 @@ class Endpoint:
     def _connection_error(self, error: "openai.APIConnectionError") -> CallError:
         cause = type(error.__cause__).__name__
         if cause in NEVER_SENT:
-            return CallError(f"no connection to {self._base_url} ({cause})", may_be_charged=False, retry=True)
+            return CallError(
+                f"no connection to {self._base_url} ({cause}); is the server running?", may_be_charged=False, retry=True
+            )
         text = f"no answer in {self._timeout_s:g} s" if cause.endswith("Timeout") else f"connection cut ({cause})"
         return CallError(text, may_be_charged=True, retry=True)
 

@@ -166,7 +166,7 @@ def test_what_a_budget_left_is_incomplete_and_reported(spent):
     _, _, seen, _ = spent
     assert seen["code"] == 1
     assert seen["states"] == dict.fromkeys([("frame_descriptions", clip) for clip in "def"], "incomplete")
-    assert "d incomplete: frame_descriptions 1 rows still to be done" in seen["said"]
+    assert "d incomplete: frame_descriptions 1 still to be done" in seen["said"]
 
 
 def test_what_a_budget_left_is_done_by_a_later_run_that_may_and_nothing_is_asked_twice(spent):

@@ -39,7 +39,7 @@ def test_what_stops_a_selected_asset_is_said_and_what_is_not_selected_does_not_c
         home.profile(PRICED.format(base_url=server.base_url))
         said = home.command("run", "--select", "raw_clip,frames,frame_descriptions")
     assert (said.code, server.requests) == (1, [])
-    assert "a incomplete: frame_descriptions 1 rows still to be done: " in said.out
+    assert "a incomplete: frame_descriptions 1 still to be done: " in said.out
     assert "budget" in said.out
     assert "shot_scores" not in said.out + said.err
     assert home.command("run", "--select", "raw_clip").code == 0
