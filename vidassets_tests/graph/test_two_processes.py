@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +22,7 @@ from vidassets_tests.toy_deployment import CHAIN, Toy
 from vidassets_tests.toy_graph import toy_definitions
 
 WAIT_S = 300
+STARTED: list[subprocess.Popen] = []
 
 
 def start(assets: list[str], clips: tuple[str, str] | None, planned_at: float | None = None) -> subprocess.Popen:
@@ -32,7 +33,17 @@ def start(assets: list[str], clips: tuple[str, str] | None, planned_at: float | 
         f"run = launch(t.defs, dg.DagsterInstance.get(), [dg.AssetKey(n) for n in {assets}], {clips}, tags={tags});"
         "raise SystemExit(0 if run.is_success else 1)"
     )
-    return subprocess.Popen([sys.executable, "-c", script], env=os.environ)
+    STARTED.append(process := subprocess.Popen([sys.executable, "-c", script], env=os.environ))
+    return process
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_process() -> Iterator[None]:
+    yield
+    for process in STARTED:
+        process.kill()
+        process.wait()
+    STARTED.clear()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
