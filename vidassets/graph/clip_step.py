@@ -154,8 +154,8 @@ class ClipStep(Step):
     def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> _Batch:
         self.asset.check_launch(config, self.inputs)
         clips, instance, parameters = list(context.partition_keys), context.instance, self.asset.parameters
-        per_clip = {dg.AssetKey(name) for name in self.inputs if not self.artifacts[name].is_whole}
-        whole = {dg.AssetKey(name) for name in self.inputs} - per_clip
+        per_clip = [dg.AssetKey(name) for name in self.inputs if not self.artifacts[name].is_whole]
+        whole = [dg.AssetKey(name) for name in self.inputs if self.artifacts[name].is_whole]
         resources = {name: getattr(context.resources, name) for name in parameters.resources}
         return _Batch(
             context,
