@@ -10,10 +10,10 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import HealthCheck, settings
 
-from vidassets_tests.s3_server import crowded_bucket, s3_bucket, s3_client, s3_credentials, s3_server
+from vidassets_tests.s3_server import crowded_bucket, place, s3_bucket, s3_client, s3_credentials, s3_server
 from vidassets_tests.toy_deployment import toy
 
-__all__ = ["crowded_bucket", "s3_bucket", "s3_client", "s3_credentials", "s3_server", "toy"]
+__all__ = ["crowded_bucket", "place", "s3_bucket", "s3_client", "s3_credentials", "s3_server", "toy"]
 
 # The same examples in every run, and no time asserted: a failure is the change's, not the machine's or chance's.
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -116,3 +116,12 @@ def new_bucket(client: Any) -> S3Bucket:
     name = f"videos-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     return S3Bucket(name, client.meta.endpoint_url, client)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """What `ArtifactStore` needs to open an empty store; every test that takes it runs on both."""
+    if request.param == "folder":
+        return {"root": str(tmp_path / "store")}
+    bucket = request.getfixturevalue("s3_bucket")
+    return {"root": f"s3://{bucket.name}/some/prefix", "endpoint_url": bucket.endpoint_url}

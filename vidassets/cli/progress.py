@@ -2,6 +2,7 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ SLOW_S = 1.0  # an asset of a clip that took longer gets a line of its own
 LINE_EVERY_S = 5.0  # while something happens, a line at least this often says how far the run is
 
 
-class ShownProgress(logging.Handler):
+class ShownProgress(logging.Handler, ABC):
     """Counts the assets of clips that have ended, and knows how far the current one is."""
 
     def __init__(self) -> None:
@@ -41,13 +42,13 @@ class ShownProgress(logging.Handler):
     def show_counts(self) -> None:
         """Show that the total has changed."""
 
+    @abstractmethod
     def show_event(self, asset: str, clip: str, event: str) -> None:
         """Show that work on an asset of a clip has started or ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_part(self, part: Part) -> None:
         """Show how far the current asset of a clip is."""
-        raise NotImplementedError
 
 
 class _Bar(ShownProgress):

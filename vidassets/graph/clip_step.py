@@ -1,44 +1,37 @@
 """What runs when a clip asset is materialised: clip after clip, each stored and recorded before the next one begins."""
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
 
 from vidassets.graph.artifact import Artifact, StoredFile
-from vidassets.graph.claims import POLL_S, Claim, Claims, claims_of
+from vidassets.graph.claims import Claim
 from vidassets.graph.clip_asset import ClipAsset
+from vidassets.graph.clip_queue import ClipBatch, ClipQueue
 from vidassets.graph.dagster_internals import (
-    CODE_VERSION_TAG,
     DATA_VERSION_TAG,
     AssetCheckEvaluationTargetMaterializationData,
-    get_input_data_version_tag,
 )
 from vidassets.graph.declared_asset import FAILED, INCOMPLETE_TAG, ROW_COUNT, SETTINGS_TAG, AssetResult
 from vidassets.graph.isolation import IsolatedCall, run_isolated
 from vidassets.graph.lineage import (
     Made,
-    input_version,
     latest,
-    latest_complete,
     latest_observation,
     latest_whole,
     provenance,
 )
-from vidassets.graph.prefetch import Inputs, read_ahead
+from vidassets.graph.prefetch import Inputs
 from vidassets.graph.settings import digest, plain
 from vidassets.graph.step import (
     RECORDED_ALREADY,
     Step,
     asked_at,
     call_and_store,
-    decoders,
     describe,
-    load_inputs,
     open_shared,
     run_group,
 )
@@ -46,42 +39,6 @@ from vidassets.progress import report_progress, working_on
 
 SHOWN_CAUSES = 5
 MISSING_INPUTS = "missing_inputs"  # metadata of an observation: the inputs for want of which a clip was skipped
-DECODED_AHEAD_BYTES = 96 * 2**20  # chosen here: about a minute of 256 px thumbnails
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What the clips of one run share: the context, the recorded inputs, the settings."""
-
-    context: dg.AssetExecutionContext
-    config: dg.Config | None
-    clips: Sequence[str]
-    parents: Mapping[dg.AssetKey, Mapping[str, Made]]
-    whole_parents: Mapping[dg.AssetKey, Made | None]
-    run_ids: frozenset[str]
-    asked_at: float
-    resources: Mapping[str, Any]
-    shared: Mapping[str, Any]
-    seconds: Mapping[str, Mapping[str, float]]
-
-    def made_from(self, clip: str) -> dict[dg.AssetKey, Made | None]:
-        """Return each input, with what is recorded of this clip."""
-        return {key: made.get(clip) for key, made in self.parents.items()} | dict(self.whole_parents)
-
-    def not_made(self, clip: str) -> list[str]:
-        """Return the inputs that this run was to make for this clip, and did not."""
-        selected = self.context.run.asset_selection
-        return [
-            key.to_user_string()
-            for key, made in self.parents.items()
-            if (selected is None or key in selected)
-            and key in self.context.job_def.asset_layer.executable_asset_keys
-            and (clip not in made or not self.is_current(made[clip]))
-        ]
-
-    def is_current(self, made: Made) -> bool:
-        """Return whether this run made an artifact, or another one did since this run was asked for."""
-        return made.run_id in self.run_ids or made.timestamp >= self.asked_at
 
 
 @dataclass(frozen=True)
@@ -115,10 +72,10 @@ class ClipStep(Step):
         """
         batch = self._batch(context, config)
         alone = len(batch.clips) == 1
-        failed: dict[str, Exception] = {}
-        skipped: list[str] = []
+        queue = ClipQueue(self.asset, self.artifacts, self.inputs, batch)
+        failed = queue.failed
         recorded_here = False
-        with self._inputs_ahead(batch, failed, skipped) as ahead:
+        with queue.inputs_ahead() as ahead:
             for inputs, claim in ahead:
                 self._report(inputs.clip, "started")
                 try:
@@ -138,7 +95,7 @@ class ClipStep(Step):
                     self._report(inputs.clip, "done")
         if alone and failed:  # without an output, Dagster does not begin the steps below
             raise dg.Failure(_first_causes(failed), allow_retries=False)
-        for clip in skipped:
+        for clip in queue.skipped:
             yield self._skipped(batch, clip)
         if not (alone and recorded_here):
             for key in self.asset.keys:
@@ -151,13 +108,13 @@ class ClipStep(Step):
                 allow_retries=False,
             )
 
-    def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> _Batch:
+    def _batch(self, context: dg.AssetExecutionContext, config: dg.Config | None) -> ClipBatch:
         self.asset.check_launch(config, self.inputs)
         clips, instance, parameters = list(context.partition_keys), context.instance, self.asset.parameters
         per_clip = [dg.AssetKey(name) for name in self.inputs if not self.artifacts[name].is_whole]
         whole = [dg.AssetKey(name) for name in self.inputs if self.artifacts[name].is_whole]
         resources = {name: getattr(context.resources, name) for name in parameters.resources}
-        return _Batch(
+        return ClipBatch(
             context,
             config,
             clips,
@@ -165,142 +122,13 @@ class ClipStep(Step):
             whole_parents={key: latest_whole(instance, key) for key in whole},
             run_ids=run_group(context),
             asked_at=asked_at(context),
+            code_version=self.code_version,
             resources=resources,
             shared=open_shared(parameters, resources, config),
             seconds={name: _seconds_of(instance, assets, clips) for name, assets in parameters.seconds_of.items()},
         )
 
-    @contextmanager
-    def _inputs_ahead(
-        self, batch: _Batch, failed: dict[str, Exception], skipped: list[str]
-    ) -> Iterator[Iterator[tuple[Inputs, Claim]]]:
-        """Yield the inputs of each clip to make, read while the one before is made, and the claim on it.
-
-        Args:
-            batch: the run.
-            failed: gets the clips that another run tried in vain since this one was asked for.
-            skipped: gets the clips of which an input is missing.
-        """
-        claims, held = claims_of(batch.context.instance), dict[str, Claim]()
-        ended = threading.Event()
-
-        def release(clip: str) -> None:
-            claims.release(held.pop(clip))
-
-        def to_make() -> Iterator[str]:
-            for clip, claim in self._claimed(batch, claims, skipped, ended):
-                held[clip] = claim
-                # What happened before this process had the claim is known for certain only now.
-                outcome = self._outcome_elsewhere(batch, clip)
-                if outcome is None:
-                    yield clip
-                    continue
-                claim.is_finished = isinstance(outcome, Made)
-                release(clip)
-                self._report(clip, "done" if isinstance(outcome, Made) else "failed")
-                if isinstance(outcome, Made):
-                    batch.context.log.info(f"{clip}: made by run {outcome.run_id}, not repeated")
-                else:
-                    failed[clip] = outcome
-
-        def load(clip: str) -> dict[str, Any]:
-            store = batch.context.resources.store.open()
-            return load_inputs(self.asset, self.artifacts, self.inputs, store, clip)
-
-        def each(ahead: Iterator[Inputs]) -> Iterator[tuple[Inputs, Claim]]:
-            for inputs in ahead:
-                yield inputs, held[inputs.clip]
-                release(inputs.clip)
-
-        # A stream is not decoded ahead for a clip that has killed a process: decoding may be what did it.
-        decode = {
-            name: lambda values, decode=decode: () if held[values["clip"]].killed else decode(values)
-            for name, decode in decoders(self.asset.parameters, batch.shared).items()
-        }
-        try:
-            with read_ahead(to_make(), lambda clip: {**load(clip), "clip": clip}, decode, DECODED_AHEAD_BYTES) as ahead:
-                try:
-                    yield each(ahead)
-                finally:
-                    ended.set()
-        finally:
-            for clip in list(held):
-                release(clip)
-
-    def _claimed(
-        self, batch: _Batch, claims: Claims, skipped: list[str], ended: threading.Event
-    ) -> Iterator[tuple[str, Claim]]:
-        """Yield the clips that this run can do, each claimed for this process.
-
-        First those that nobody else works on, then those that have killed a process, last those that another process
-        has, as soon as it is done.
-        """
-        run_id = batch.context.run.run_id
-        dangerous, taken = dict[str, Claim](), list[str]()
-        try:
-            for clip in self._to_do(batch, skipped):
-                claim = claims.take(self.asset.name, clip, run_id)
-                if claim is None:
-                    taken.append(clip)
-                elif claim.killed:
-                    dangerous[clip] = claim
-                else:
-                    yield clip, claim
-            for clip in list(dangerous):
-                yield clip, dangerous.pop(clip)
-        finally:
-            for claim in dangerous.values():
-                claims.release(claim)
-        for clip in taken:
-            batch.context.log.info(f"{clip}: another process is making it; waiting for it")
-            while (claim := claims.take(self.asset.name, clip, run_id)) is None:
-                time.sleep(POLL_S)
-                if ended.is_set():
-                    return
-            yield clip, claim
-
-    def _to_do(self, batch: _Batch, skipped: list[str]) -> Iterator[str]:
-        """Yield the run's clips, except those that are done, or that it cannot do."""
-        done = latest_complete(batch.context.instance, self.asset.keys, batch.clips)
-        for clip in batch.clips:
-            if clip in done and self._is_done(batch, done[clip]):
-                batch.context.log.info(f"{clip}: made by run {done[clip].run_id}, not repeated")
-                self._report(clip, "done")
-            elif len(batch.clips) > 1 and (not_made := batch.not_made(clip)):
-                batch.context.log.warning(f"{clip}: skipped, because {', '.join(not_made)} failed for it in this run")
-                skipped.append(clip)
-                self._report(clip, "skipped")
-            else:
-                yield clip
-
-    def _is_done(self, batch: _Batch, made: Made) -> bool:
-        """Return whether a clip was made by this run, or by another one that did just what this one would do."""
-        if made.run_id in batch.run_ids:
-            return True
-        return made.timestamp >= batch.asked_at and self._would_match(batch, str(made.clip), made.tags)
-
-    def _would_match(self, batch: _Batch, clip: str, tags: Mapping[str, str]) -> bool:
-        """Return whether an event has the code version, the settings and the inputs that this run would record."""
-        ours = {SETTINGS_TAG: digest(plain(batch.config)), CODE_VERSION_TAG: self.code_version}
-        for key, parent in batch.made_from(clip).items():
-            ours[get_input_data_version_tag(key)] = input_version(parent)
-        return ours.items() <= tags.items()
-
-    def _outcome_elsewhere(self, batch: _Batch, clip: str) -> Made | Exception | None:
-        """Return what another run made of a clip since this one was asked for, or why it failed."""
-        instance = batch.context.instance
-        made = latest_complete(instance, self.asset.keys, [clip]).get(clip)
-        if made is not None and self._is_done(batch, made):
-            return made
-        seen = latest_observation(instance, self.key, clip)
-        is_failure = seen is not None and FAILED in seen.metadata and seen.timestamp >= batch.asked_at
-        if seen is None or not is_failure or seen.run_id in batch.run_ids:
-            return None
-        if not self._would_match(batch, clip, seen.tags):
-            return None
-        return dg.Failure(f"run {seen.run_id} tried it meanwhile: {seen.metadata['error'].value}", allow_retries=False)
-
-    def _make(self, batch: _Batch, inputs: Inputs, claim: Claim) -> _Recorded:
+    def _make(self, batch: ClipBatch, inputs: Inputs, claim: Claim) -> _Recorded:
         if inputs.error is not None:
             raise inputs.error
         started = time.perf_counter()
@@ -323,7 +151,7 @@ class ClipStep(Step):
         checks = [check.result(self.key, result.value) for check in self.asset.checks]
         return _Recorded(metadata, tags, result.data_version or self._own_data_version(batch, clip, result), checks)
 
-    def _make_isolated(self, batch: _Batch, clip: str, seconds: Mapping[str, float | None]) -> AssetResult:
+    def _make_isolated(self, batch: ClipBatch, clip: str, seconds: Mapping[str, float | None]) -> AssetResult:
         resources = {**batch.resources, "store": batch.context.resources.store}
         call = IsolatedCall.of(self.asset, self.artifacts, self.inputs, clip, resources, batch.config, seconds)
         result = run_isolated(call)
@@ -331,7 +159,7 @@ class ClipStep(Step):
             return replace(result, value=StoredFile(resources["store"].open(), self.asset.artifact, clip))
         return result
 
-    def _own_data_version(self, batch: _Batch, clip: str, result: AssetResult) -> str | None:
+    def _own_data_version(self, batch: ClipBatch, clip: str, result: AssetResult) -> str | None:
         """Return a data version where Dagster's own would be wrong, else None.
 
         Dagster leaves settings given at launch out of the data version. An incomplete artifact needs one of its own as
@@ -345,7 +173,7 @@ class ClipStep(Step):
             code += f"+{batch.context.run.run_id}"
         return provenance(code, batch.made_from(clip))[DATA_VERSION_TAG]
 
-    def _events(self, batch: _Batch, clip: str, done: _Recorded, alone: bool) -> Iterator[Any]:
+    def _events(self, batch: ClipBatch, clip: str, done: _Recorded, alone: bool) -> Iterator[Any]:
         """Yield the artifact's event first: Dagster derives a companion's data version from it."""
         if alone:
             version = dg.DataVersion(done.data_version) if done.data_version else None
@@ -388,7 +216,7 @@ class ClipStep(Step):
                 target_materialization_data=target,
             )
 
-    def _failure(self, batch: _Batch, clip: str, error: Exception) -> dg.AssetObservation:
+    def _failure(self, batch: ClipBatch, clip: str, error: Exception) -> dg.AssetObservation:
         """Return an event that shows the cause on the asset's page, at the clip's partition.
 
         Its tags are what the clip failed with. Automation tries it again when one of these has changed.
@@ -400,7 +228,7 @@ class ClipStep(Step):
             self.key, partition=clip, description=f"Not made. {metadata['error']}", metadata=metadata, tags=tags
         )
 
-    def _skipped(self, batch: _Batch, clip: str) -> dg.AssetObservation:
+    def _skipped(self, batch: ClipBatch, clip: str) -> dg.AssetObservation:
         """Return an event that shows, at the clip's partition, which inputs are missing, and why."""
         missing = batch.not_made(clip)
         causes = [self._cause(batch, name, clip) for name in missing]
@@ -411,7 +239,7 @@ class ClipStep(Step):
             metadata={MISSING_INPUTS: ", ".join(missing)},
         )
 
-    def _cause(self, batch: _Batch, name: str, clip: str) -> str:
+    def _cause(self, batch: ClipBatch, name: str, clip: str) -> str:
         """Return the name of an input that was not made, with what is recorded of the reason."""
         seen = latest_observation(batch.context.instance, dg.AssetKey(name), clip)
         if seen is None or seen.run_id not in batch.run_ids:

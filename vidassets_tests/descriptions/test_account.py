@@ -46,14 +46,6 @@ for clip in range(number * 2, number * 2 + 2):
 """
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    if request.param == "folder":
-        return {"root": str(tmp_path / "store")}
-    bucket = request.getfixturevalue("s3_bucket")
-    return {"root": f"s3://{bucket.name}/some/prefix", "endpoint_url": bucket.endpoint_url}
-
-
 @pytest.fixture
 def server() -> Iterator[WireServer]:
     with WireServer() as server:
